@@ -10,7 +10,7 @@ TEST(Fields, PrintAsToml) {
   double whole = 3;
   std::string name = "a \"b\"\n";
   Integers patch{16, 8};
-  EXPECT_EQ(to_toml({"lr", &rate, ""}), "0.0001");
+  EXPECT_EQ(to_toml({"lr", &rate, ""}), "1e-04");
   EXPECT_EQ(to_toml({"x", &whole, ""}), "3.0");
   EXPECT_EQ(to_toml({"name", &name, ""}), "\"a \\\"b\\\"\\u000a\"");
   EXPECT_EQ(to_toml({"patch", &patch, ""}), "[16, 8]");
