@@ -44,12 +44,18 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 void write_file(const std::filesystem::path& path, std::string_view bytes) {
+  write_file(path, std::span(&bytes, 1));
+}
+
+void write_file(const std::filesystem::path& path, std::span<const std::string_view> parts) {
   const Descriptor file(path, O_WRONLY | O_CREAT | O_TRUNC, "write");
-  while (!bytes.empty()) {
-    const ssize_t count = ::write(file.get(), bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw file_error("write", path.native(), errno);
-    bytes.remove_prefix(static_cast<std::size_t>(count));
+  for (std::string_view bytes : parts) {
+    while (!bytes.empty()) {
+      const ssize_t count = ::write(file.get(), bytes.data(), bytes.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) throw file_error("write", path.native(), errno);
+      bytes.remove_prefix(static_cast<std::size_t>(count));
+    }
   }
   if (::fsync(file.get()) != 0) throw file_error("write", path.native(), errno);
 }

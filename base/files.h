@@ -16,6 +16,9 @@ std::string read_file(const std::filesystem::path& path);
 // temporary name and use rename_durably. Throws Error (disk full, no permission) that names the path.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
+// The same for bytes that lie in several places: writes the parts one after another.
+void write_file(const std::filesystem::path& path, std::span<const std::string_view> parts);
+
 // Syncs what another writer left in the page cache of a file or folder.
 void sync_path(const std::filesystem::path& path);
 
