@@ -1,7 +1,7 @@
 #pragma once
 // Log-mel filter-bank spectrograms as Kaldi computes them, with the settings that AST uses.
 //
-// Legend: B clips, S samples, T frames, N FFT size, M mel bins.
+// Legend: B clips, S samples, T frames, N FFT size, M mel bins, R = B T rows, K = N + 2 squared parts.
 
 #include <ATen/core/Tensor.h>
 
@@ -18,9 +18,10 @@ class Fbank {
   explicit Fbank(const FeatureOptions& options);
 
   // Waveforms [B, S] float32, full scale [-1, 1], to raw log-mel energies [B, T, M] float32 on the
-  // same device; T = frame_count(options, S). Each clip's result depends on that clip alone. Long
-  // clips are processed in slices, so that memory beyond the result stays below about 100 MB a clip.
-  // Not differentiable. Throws Error for another shape or type, and for clips shorter than one window.
+  // same device; T = frame_count(options, S). On a CPU each clip's result is, to the last bit, the same in
+  // every batch. Frames are processed in slices, so that memory beyond the result stays below 20 MB on a
+  // CPU and 1 GB on a GPU. Not differentiable. Throws Error for another shape or type, and for clips shorter
+  // than one window.
   //
   // Per frame: mean removal, pre-emphasis 0.97, symmetric Hann window, zero-padding to a power of two,
   // power spectrum, triangular filters of equal width on the scale 1127 ln(1 + f / 700), natural
@@ -34,6 +35,9 @@ class Fbank {
     std::int64_t first_bin, bins;
     at::Tensor weight;  // [2 bins, mels]: each row twice, for the real and the imaginary part
   };
+
+  void slice(const at::Tensor& waveforms_BS, const at::Tensor& taper_N,
+             const std::vector<at::Tensor>& weights, at::Tensor log_mel_BTM) const;
 
   FeatureOptions options_;
   std::int64_t window_, shift_, fft_size_;
