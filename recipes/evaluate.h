@@ -1,0 +1,26 @@
+#pragma once
+// A model's scores on a set of clips, the same for every number of ranks.
+
+#include <cstdint>
+#include <span>
+
+#include "data/shard_set.h"
+#include "models/model.h"
+#include "recipes/metrics.h"
+#include "recipes/recipe.h"
+#include "recipes/session.h"
+
+namespace tutti::recipes {
+
+struct Evaluation {
+  std::int64_t count = 0;  // clips scored
+  Metrics metrics;         // classification_metrics, and last the loss
+};
+
+// Evaluates the given records, sharing them out over the ranks; all ranks return the same. Batches are the
+// same for every number of ranks, so the scores are too. Clips that are several records of one group
+// count once, by their mean score. Collective. The model is left in evaluation mode.
+Evaluation evaluate(models::Model& model, const Recipe& recipe, const data::ShardSet& shards,
+                    std::span<const std::int64_t> records, const Session& session);
+
+}  // namespace tutti::recipes

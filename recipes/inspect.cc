@@ -1,0 +1,127 @@
+#include "recipes/inspect.h"
+
+#include <iomanip>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "data/shard_file.h"
+#include "data/shard_index.h"
+#include "models/safetensors.h"
+#include "recipes/checkpoint.h"
+#include "recipes/model_file.h"
+#include "recipes/recipe.h"
+#include "recipes/shard.h"
+
+namespace tutti::recipes {
+namespace fs = std::filesystem;
+namespace {
+
+std::string of_features(data::FeatureOptions features) {
+  std::string line;
+  for (const auto& field : data::stored_fields(features))
+    line += text(line.empty() ? "" : ", ", field.name, " ", tutti::to_toml(field));
+  return line;
+}
+
+std::string inspect_shards(const fs::path& folder) {
+  const auto index = data::read_index(folder);
+  std::ostringstream out;
+  out << "shards '" << index.name << "', kind " << index.schema.kind << '\n'
+      << "clips     " << index.records() << " in " << index.shards.size() << " files\n"
+      << "features  " << of_features(index.schema.features) << '\n'
+      << "mean, std " << index.statistics.mean << ", " << index.statistics.std << " over "
+      << index.statistics.frames << " frames of fold '" << index.schema.folds.front() << "'\n";
+  for (std::size_t f = 0; f < index.fold_counts.size(); ++f) {
+    if (index.fold_counts[f] > 0)
+      out << "fold      " << index.schema.folds[f] << ": " << index.fold_counts[f] << '\n';
+  }
+  for (std::size_t c = 0; c < index.class_counts.size(); ++c) {
+    out << "class     " << c << ' ' << index.schema.classes[c] << ": " << index.class_counts[c] << '\n';
+  }
+  return out.str();
+}
+
+std::string inspect_shard(const fs::path& path) {
+  const auto shard = data::ShardFile::open(path);
+  std::ostringstream out;
+  out << "one shard, kind " << shard.kind() << '\n'
+      << "clips     " << shard.size() << " of " << shard.record_bytes() << " bytes, from byte "
+      << shard.offset() << " on\n"
+      << "features  " << of_features(shard.features()) << '\n'
+      << "classes   " << shard.classes() << '\n';
+  if (shard.size() > 0) out << "keys      " << shard.key(0) << " ... " << shard.key(shard.size() - 1) << '\n';
+  return out.str();
+}
+
+std::string inspect_weights(const fs::path& path) {
+  const models::SafetensorsReader reader(path);
+  std::ostringstream out;
+  std::int64_t total = 0;
+  for (const auto& entry : reader.header().entries) {
+    std::int64_t count = 1;
+    out << std::left << std::setw(44) << entry.name << ' ' << models::name_of(entry.dtype) << " [";
+    for (std::size_t i = 0; i < entry.shape.size(); ++i) {
+      out << (i ? ", " : "") << entry.shape[i];
+      count *= entry.shape[i];
+    }
+    out << "]\n";
+    total += count;
+  }
+  out << reader.header().entries.size() << " tensors, " << total << " numbers\n";
+  for (const auto& [key, value] : reader.header().metadata) {
+    out << '\n' << key << ":\n" << value << (value.ends_with('\n') ? "" : "\n");
+  }
+  return out.str();
+}
+
+std::string inspect_checkpoint(const fs::path& folder) {
+  const auto weights = find_weights(folder);
+  const auto state = weights.parent_path() / "state.json";
+  std::string head = text("checkpoint '", fs::weakly_canonical(weights.parent_path()).string(), "'");
+  if (fs::exists(state)) head += text(", its manifest holds\n", read_file(state));
+  return head + "\n" + inspect_weights(weights);
+}
+
+std::string inspect_recipe(const fs::path& path) {
+  auto recipe = read_recipe(path);
+  std::ostringstream out;
+  out << "# a recipe, with every key\n" << to_toml(recipe);
+  if (recipe.model.classes == 0 && fs::exists(fs::path(recipe.data.shards) / "index.json")) {
+    recipe.model.classes = std::ssize(data::read_index(recipe.data.shards).schema.classes);
+  }
+  if (recipe.model.classes == 0)
+    return out.str() + "\n# the model's size depends on the class count of shards that are not there\n";
+  recipe.model.frames = recipe.features.frames;
+  recipe.model.mels = recipe.features.mels;
+  const auto spec = models::find(recipe.model.name);
+  const auto model = spec.build(recipe.model, 0);
+  out << "\n# " << models::parameter_count(*model) << " parameters, " << spec.flops(recipe.model).whole / 1e9
+      << " GFLOP forward a clip\n";
+  for (const auto& item : model->named_parameters())
+    out << "# " << std::left << std::setw(42) << item.key() << ' ' << item.value().sizes() << '\n';
+  return out.str();
+}
+
+}  // namespace
+
+std::string inspect(const fs::path& path) {
+  if (!fs::exists(path)) throw Error(text("there is no '", path.string(), "'"));
+  if (fs::is_directory(path)) {
+    if (fs::exists(path / "index.json")) return inspect_shards(path);
+    if (fs::exists(path / "recipe.toml"))
+      return text("run '", path.string(), "'\n", read_file(path / "recipe.toml"), "\n",
+                  inspect_checkpoint(path));
+    return inspect_checkpoint(path);
+  }
+  const auto extension = path.extension();
+  if (extension == ".toml") return inspect_recipe(path);
+  if (extension == ".h5") return inspect_shard(path);
+  if (extension == ".safetensors") return inspect_weights(path);
+  throw Error(text("'", path.string(), "' is nothing that tutti knows"),
+              "by its name it is no .toml, .h5 or .safetensors file, and no folder",
+              "Give a recipe, a shard, a folder of shards, a checkpoint or a run.");
+}
+
+}  // namespace tutti::recipes

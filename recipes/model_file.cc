@@ -1,0 +1,73 @@
+#include "recipes/model_file.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "models/registry.h"
+#include "models/weights.h"
+#include "recipes/checkpoint.h"
+
+namespace tutti::recipes {
+namespace fs = std::filesystem;
+namespace {
+
+std::shared_ptr<models::Model> build(const Recipe& recipe, models::Weights weights, const Log& log) {
+  const auto model = models::find(recipe.model.name).build(recipe.model, /*seed=*/0);
+  for (const auto& line : models::load_parameters(*model, std::move(weights))) log.info(line);
+  model->eval();
+  return model;
+}
+
+}  // namespace
+
+fs::path find_weights(const fs::path& checkpoint) {
+  if (!fs::exists(checkpoint)) {
+    throw Error(text("there is no '", checkpoint.string(), "'"),
+                "a checkpoint, run folder or weight file is wanted here");
+  }
+  if (!fs::is_directory(checkpoint)) return checkpoint;
+  for (const auto& folder :
+       {checkpoint, checkpoint / "checkpoints" / "best", checkpoint / "checkpoints" / "latest"}) {
+    if (!fs::exists(folder / "model.safetensors")) continue;
+    if (fs::exists(folder / "state.json")) verify_checkpoint(fs::canonical(folder));
+    return folder / "model.safetensors";
+  }
+  throw Error(text("'", checkpoint.string(), "' is no checkpoint"),
+              "it holds neither model.safetensors nor checkpoints/best or checkpoints/latest");
+}
+
+TrainedModel load_model(const fs::path& checkpoint, const Log& log) {
+  const auto file = find_weights(checkpoint);
+  auto weights = models::load_tensors(file);
+  const auto recipe = weights.metadata.find("recipe");
+  const auto classes = weights.metadata.find("classes");
+  if (recipe == weights.metadata.end() || classes == weights.metadata.end()) {
+    throw Error(text("'", file.string(), "' carries no recipe"), "it was not written by tutti train",
+                "Give --recipe R.toml --weights FILE, where the command takes them.");
+  }
+  TrainedModel trained{file, parse_recipe(recipe->second, file.string()), {}, nullptr};
+  const auto names = nlohmann::json::parse(classes->second, nullptr, /*allow_exceptions=*/false);
+  if (!names.is_array()) throw Error(text("'", file.string(), "': its class names are damaged"));
+  trained.classes = names.get<Strings>();
+  trained.recipe.model.frames = trained.recipe.features.frames;
+  trained.recipe.model.mels = trained.recipe.features.mels;
+  trained.model = build(trained.recipe, std::move(weights), log);
+  return trained;
+}
+
+TrainedModel load_model(Recipe recipe, const fs::path& file, const Log& log) {
+  auto weights = models::load_tensors(file);
+  recipe.model.frames = recipe.features.frames;
+  recipe.model.mels = recipe.features.mels;
+  for (const auto* name : {"mlp_head.1.bias", "module.mlp_head.1.bias"}) {
+    const auto bias = weights.tensors.find(name);
+    if (recipe.model.classes == 0 && bias != weights.tensors.end())
+      recipe.model.classes = bias->second.numel();
+  }
+  TrainedModel trained{file, recipe, {}, nullptr};
+  for (std::int64_t c = 0; c < recipe.model.classes; ++c) trained.classes.push_back(text("class ", c));
+  trained.model = build(recipe, std::move(weights), log);
+  return trained;
+}
+
+}  // namespace tutti::recipes

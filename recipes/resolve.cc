@@ -1,0 +1,119 @@
+#include "recipes/resolve.h"
+
+#include "base/error.h"
+#include "base/files.h"
+#include "data/shard_format.h"
+#include "recipes/precision.h"
+
+namespace tutti::recipes {
+namespace {
+
+void check_features(const Recipe& recipe, const data::ShardSet& shards) {
+  auto wanted = recipe.features;
+  auto stored = shards.index().schema.features;
+  const auto folder = shards.folder().string();
+  if (stored.frames < wanted.frames) {
+    throw UsageError(
+        text("features.frames = ", wanted.frames, ", but the clips in '", folder, "' have ", stored.frames),
+        "", "Make the shards again with more frames, or ask for fewer.");
+  }
+  stored.frames = wanted.frames;
+  const Sections ours = {{"features", data::stored_fields(wanted)}};
+  const Sections theirs = {{"features", data::stored_fields(stored)}};
+  const auto differing = differing_keys(ours, theirs);
+  if (differing.empty()) return;
+  std::string list;
+  for (const auto& key : differing) list += (list.empty() ? "" : "; ") + key;
+  throw UsageError(text("the shards in '", folder, "' were made with other features than the recipe's"), list,
+                   "Change [features] of the recipe, or make the shards again.");
+}
+
+void take_open_values(Recipe& recipe, const Recipe& saved) {
+  if (recipe.train.precision == "auto") recipe.train.precision = saved.train.precision;
+  if (recipe.checkpoint.best == "auto") recipe.checkpoint.best = saved.checkpoint.best;
+  if (recipe.model.classes == 0) recipe.model.classes = saved.model.classes;
+  if (recipe.normalisation.from_shards()) recipe.normalisation = saved.normalisation;
+}
+
+// On one rank; the others hear of its result or its error.
+std::string continue_or_create(const std::filesystem::path& folder, Recipe& recipe,
+                               const data::ShardSet& shards, const at::Device& device) {
+  const auto file = folder / "recipe.toml";
+  if (!std::filesystem::exists(file)) {
+    resolve(recipe, shards, device);
+    std::filesystem::create_directories(folder);
+    replace_file(file, to_toml(recipe));
+    return {};
+  }
+  auto saved = read_recipe(file);
+  take_open_values(recipe, saved);
+  resolve(recipe, shards, device);
+  std::string list;
+  for (const auto& key : differing_keys(sections(saved), sections(recipe))) list += "\n  " + key;
+  return list;
+}
+
+}  // namespace
+
+void resolve(Recipe& recipe, const data::ShardSet& shards, const at::Device& device) {
+  check_features(recipe, shards);
+  const auto classes = static_cast<std::int64_t>(shards.classes().size());
+  if (recipe.model.classes == 0) recipe.model.classes = classes;
+  if (recipe.model.classes != classes) {
+    throw UsageError(text("model.classes = ", recipe.model.classes, ", but '", shards.folder().string(),
+                          "' has ", classes));
+  }
+  if (recipe.normalisation.from_shards()) {
+    const auto& statistics = shards.index().statistics;
+    if (!(statistics.std > 0)) {
+      throw UsageError(text("'", shards.folder().string(), "' has no statistics to normalise with"),
+                       "no clip of its first fold has varying sound", "Set features.mean and features.std.");
+    }
+    recipe.normalisation = {statistics.mean, statistics.std};
+  }
+  recipe.model.frames = recipe.features.frames;
+  recipe.model.mels = recipe.features.mels;
+  recipe.train.precision = resolve_precision(recipe.train.precision, device);
+  if (recipe.checkpoint.best == "auto")
+    recipe.checkpoint.best = recipe.loss.name == "bce" ? "map" : "accuracy";
+}
+
+void agree(const dist::Communicator& world, const Recipe& recipe) {
+  const auto all = dist::all_gather(world, to_toml(recipe));
+  for (std::size_t rank = 1; rank < all.size(); ++rank) {
+    if (all[rank] == all[0]) continue;
+    auto first = parse_recipe(all[0], "rank 0"), other = parse_recipe(all[rank], text("rank ", rank));
+    std::string list;
+    for (const auto& key : differing_keys(sections(first), sections(other)))
+      list += (list.empty() ? "" : "; ") + key;
+    throw UsageError(text("ranks 0 and ", rank, " were started with different recipes"), list);
+  }
+}
+
+Recipe open_run(const std::filesystem::path& folder, Recipe asked, const data::ShardSet& shards,
+                const at::Device& device, const dist::Communicator& world) {
+  agree(world, asked);
+  std::string outcome;
+  if (world.rank() == 0) {
+    try {
+      const auto differing = continue_or_create(folder, asked, shards, device);
+      outcome = differing.empty() ? "=" + to_toml(asked) : "!" + differing;
+    } catch (const Error& error) {
+      outcome = std::string("?") + error.what();
+    }
+  }
+  dist::broadcast(world, outcome, 0);
+  if (outcome[0] == '?') throw UsageError(outcome.substr(1));
+  if (outcome[0] == '!') {
+    throw UsageError(
+        text("'", folder.string(),
+             "' holds a run of another recipe; these keys differ (there and here):", outcome.substr(1)),
+        "", "\nContinue it with its own recipe, or give another --output.");
+  }
+  auto recipe = parse_recipe(std::string_view(outcome).substr(1), "the run's recipe");
+  recipe.model.frames = recipe.features.frames;
+  recipe.model.mels = recipe.features.mels;
+  return recipe;
+}
+
+}  // namespace tutti::recipes

@@ -1,0 +1,203 @@
+#include "recipes/shard.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "data/catalog.h"
+#include "data/fbank.h"
+#include "data/shard_file.h"
+#include "data/shard_index.h"
+#include "data/shard_writer.h"
+#include "recipes/clip.h"
+#include "recipes/progress.h"
+
+namespace tutti::recipes {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr auto kConfigCopy = "shard.toml";
+
+data::Catalog read_catalog(const ShardInputOptions& input) {
+  if (input.manifest.empty() == input.folder.empty()) {
+    throw UsageError("give either input.manifest or input.folder",
+                     "the one is a CSV file, the other a folder per class");
+  }
+  if (!input.folder.empty()) return data::read_folders(input.folder, input.classes);
+  const auto root = input.root.empty() ? std::nullopt : std::optional<fs::path>(input.root);
+  return data::read_manifest(input.manifest, root, input.classes);
+}
+
+// Makes the folder, and sees to it that it is this configuration's own.
+void claim_folder(ShardConfig config) {
+  const auto copy = fs::path(config.output.folder) / kConfigCopy;
+  if (fs::exists(copy)) {
+    auto there = read_shard_config(copy);
+    std::string list;
+    for (const auto& key : differing_keys(sections(there), sections(config))) list += "\n  " + key;
+    if (list.empty()) return;
+    throw UsageError(
+        text("'", config.output.folder,
+             "' holds shards of another configuration; these keys differ (there and here):", list),
+        "", "\nGive another output.folder, or delete that one.");
+  }
+  fs::create_directories(config.output.folder);
+  replace_file(copy, to_toml(sections(config)));
+}
+
+data::ShardRecord make_record(const data::Clip& clip, const data::FeatureOptions& features,
+                              const data::Fbank& fbank) {
+  const auto raw_TM = raw_features(clip.path, features, fbank, features.frames);
+  const auto stored = stored_features(raw_TM, features);
+  data::ShardRecord record{clip.key,
+                           clip.fold,
+                           static_cast<std::int32_t>(std::min(raw_TM.size(0), features.frames)),
+                           clip.labels,
+                           {}};
+  record.values.resize(stored.nbytes());
+  std::memcpy(record.values.data(), stored.const_data_ptr(), stored.nbytes());
+  return record;
+}
+
+// Whether an earlier call has written this shard, with every clip in it.
+bool is_done(const fs::path& path, std::span<const data::Clip> clips) {
+  if (!fs::exists(path)) return false;
+  const auto shard = data::ShardFile::open(path);
+  if (shard.size() != std::ssize(clips)) return false;
+  for (std::int64_t i = 0; i < shard.size(); ++i) {
+    if (shard.key(i) != clips[static_cast<std::size_t>(i)].key) return false;
+  }
+  return true;
+}
+
+std::vector<Unreadable> gather(const dist::Communicator& world, const std::vector<Unreadable>& own) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const auto& file : own) list.push_back({file.path, file.reason});
+  std::vector<Unreadable> all;
+  for (const auto& rank : dist::all_gather(world, list.dump())) {
+    for (const auto& file : nlohmann::json::parse(rank)) all.push_back({file[0], file[1]});
+  }
+  std::ranges::sort(all, {}, &Unreadable::path);
+  return all;
+}
+
+}  // namespace
+
+Fields fields(ShardInputOptions& options) {
+  return {
+      {.name = "manifest",
+       .target = &options.manifest,
+       .meaning = "CSV file with columns path, label and, if wanted, key and fold"},
+      {.name = "folder",
+       .target = &options.folder,
+       .meaning = "folder with a folder of sound files for each class"},
+      {.name = "root",
+       .target = &options.root,
+       .meaning = "what the manifest's paths are relative to; empty: the manifest's folder"},
+      {.name = "classes",
+       .target = &options.classes,
+       .meaning = "class names in order; empty: those that occur, sorted"},
+  };
+}
+
+Fields fields(ShardOutputOptions& options) {
+  return {
+      {.name = "folder", .target = &options.folder, .meaning = "where the shards and index.json go"},
+      {.name = "name", .target = &options.name, .meaning = "NAME-00000-of-00004.h5"},
+      {.name = "records_per_shard",
+       .target = &options.records_per_shard,
+       .meaning = "clips of a shard",
+       .least = 1,
+       .most = 1e7},
+      {.name = "allow_unreadable",
+       .target = &options.allow_unreadable,
+       .meaning = "leave files that cannot be read out, and end with exit code 0 all the same",
+       .identifies_run = false},
+  };
+}
+
+Sections sections(ShardConfig& config) {
+  return {{"input", fields(config.input)},
+          {"features", data::stored_fields(config.features)},
+          {"output", fields(config.output)}};
+}
+
+ShardConfig read_shard_config(const fs::path& path, const Strings& assignments) {
+  ShardConfig config;
+  auto all = sections(config);
+  for (const auto& entry : parse_toml(read_file(path), path.string())) assign(all, entry);
+  for (const auto& assignment : assignments) assign(all, parse_assignment(assignment));
+  validate(all);
+  data::check(config.features);
+  if (config.output.folder.empty())
+    throw UsageError(text(path.string(), ": output.folder is missing"), "",
+                     "Name the folder for the shards.");
+  if (config.output.name.empty() || config.output.name.find('/') != std::string::npos) {
+    throw UsageError(text(path.string(), ": output.name = \"", config.output.name, "\" is no file name"));
+  }
+  return config;
+}
+
+std::vector<Unreadable> make_shards(const ShardConfig& config, const dist::Communicator& world,
+                                    const Console& console) {
+  at::set_num_threads(1);  // ranks are the parallelism here
+  const auto catalog = read_catalog(config.input);
+  const fs::path folder = config.output.folder;
+  if (world.rank() == 0) claim_folder(config);
+  world.barrier();
+
+  const auto count = std::ssize(catalog.clips);
+  const auto per_shard = config.output.records_per_shard;
+  const auto shard_count = (count + per_shard - 1) / per_shard;
+  const data::ShardSchema schema{"spectrogram", config.features, catalog.classes, catalog.folds};
+  const data::Fbank fbank(config.features);
+  Strings files;
+  for (std::int64_t s = 0; s < shard_count; ++s)
+    files.push_back(data::shard_file_name(config.output.name, s, shard_count));
+  console.log.info(count, " clips, ", catalog.classes.size(), " classes, ", shard_count, " shards in '",
+                   folder.string(), "', ", world.size(), " ranks");
+
+  std::vector<Unreadable> unreadable;
+  Progress progress(console, "clips", count);  // this rank's pace stands for all
+  std::int64_t done = 0;
+  for (std::int64_t s = world.rank(); s < shard_count; s += world.size()) {
+    const auto path = folder / files[static_cast<std::size_t>(s)];
+    const auto clips = std::span(catalog.clips)
+                           .subspan(static_cast<std::size_t>(s * per_shard),
+                                    static_cast<std::size_t>(std::min(per_shard, count - s * per_shard)));
+    if (is_done(path, clips)) {
+      done += std::ssize(clips);
+      continue;
+    }
+    std::vector<data::ShardRecord> records;
+    for (const auto& clip : clips) {
+      try {
+        records.push_back(make_record(clip, config.features, fbank));
+      } catch (const Error& error) {
+        unreadable.push_back({clip.path.string(), error.what()});
+      }
+      progress.update(std::min(++done * world.size(), count), "");
+    }
+    data::write_shard(path, schema, records);
+  }
+  progress.clear();
+
+  const auto all_unreadable = gather(world, unreadable);  // and every shard is there now
+  if (world.rank() == 0) {
+    const auto index = data::describe_shards(folder, config.output.name, schema, files);
+    if (index.records() == 0)
+      throw Error(text("none of the ", count, " clips could be read"), all_unreadable.front().reason);
+    data::write_index(folder, index);
+    console.log.info(index.records(), " clips written; mean ", index.statistics.mean, ", std ",
+                     index.statistics.std, " of ", index.statistics.frames, " frames of fold '",
+                     catalog.folds.front(), "'");
+  }
+  world.barrier();
+  return all_unreadable;
+}
+
+}  // namespace tutti::recipes

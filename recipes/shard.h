@@ -1,0 +1,55 @@
+#pragma once
+// Sharding: a catalog of sound files to HDF5 shards, shared out over MPI ranks.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "data/features.h"
+#include "dist/communicator.h"
+#include "recipes/config.h"
+#include "recipes/console.h"
+
+namespace tutti::recipes {
+
+struct ShardInputOptions {
+  std::string manifest;  // a CSV file, or
+  std::string folder;    // a folder per class
+  std::string root;      // what the manifest's paths are relative to
+  Strings classes;
+};
+Fields fields(ShardInputOptions& options);
+
+struct ShardOutputOptions {
+  std::string folder;
+  std::string name = "shard";
+  std::int64_t records_per_shard = 1024;
+  bool allow_unreadable = false;
+};
+Fields fields(ShardOutputOptions& options);
+
+// The configuration of `tutti shard`.
+struct ShardConfig {
+  ShardInputOptions input;
+  data::FeatureOptions features;
+  ShardOutputOptions output;
+};
+Sections sections(ShardConfig& config);
+
+// Throws UsageError that names file, key and value.
+ShardConfig read_shard_config(const std::filesystem::path& path, const Strings& assignments = {});
+
+// A file that could not be read: left out of the shards.
+struct Unreadable {
+  std::string path;
+  std::string reason;
+};
+
+// Writes the shards that are not there yet, and last index.json. Which records a shard holds depends on the
+// catalog alone, so the files are the same for every number of ranks. Collective; all ranks return the
+// same list. Throws UsageError when the folder holds shards made with another configuration.
+std::vector<Unreadable> make_shards(const ShardConfig& config, const dist::Communicator& world,
+                                    const Console& console);
+
+}  // namespace tutti::recipes

@@ -1,0 +1,112 @@
+#include "recipes/toml.h"
+
+#define TOML_EXCEPTIONS 1
+#include <toml++/toml.h>
+
+#include "base/error.h"
+
+namespace tutti::recipes {
+namespace {
+
+class Flattener {
+ public:
+  Flattener(std::string source, std::vector<TomlEntry>& entries)
+      : source_(std::move(source)), entries_(entries) {}
+
+  void table(const toml::table& table, const std::string& prefix) {
+    for (const auto& [key, node] : table) value(node, prefix + std::string(key.str()));
+  }
+
+ private:
+  void value(const toml::node& node, const std::string& key) {
+    if (const auto* inner = node.as_table()) return table(*inner, key + ".");
+    if (const auto* array = node.as_array()) return this->array(*array, key);
+    if (const auto* v = node.as_boolean()) return add(node, key, v->get());
+    if (const auto* v = node.as_integer()) return add(node, key, v->get());
+    if (const auto* v = node.as_floating_point()) return add(node, key, v->get());
+    if (const auto* v = node.as_string()) return add(node, key, v->get());
+    throw UsageError(text(where(node), ": ", key, " is a date or time"), "no key takes one");
+  }
+
+  void array(const toml::array& array, const std::string& key) {
+    if (array.is_array_of_tables()) {
+      for (std::size_t i = 0; i < array.size(); ++i) table(*array[i].as_table(), text(key, ".", i, "."));
+    } else if (array.empty() || array.is_homogeneous<std::string>()) {
+      add(array, key, gather<std::string>(array));
+    } else if (array.is_homogeneous<std::int64_t>()) {
+      add(array, key, gather<std::int64_t>(array));
+    } else {
+      Numbers numbers;
+      for (const auto& element : array) {
+        const auto number = element.value<double>();
+        if (!number || element.is_boolean()) {
+          throw UsageError(text(where(array), ": ", key, " mixes kinds of values"),
+                           "a list holds strings only, or numbers only");
+        }
+        numbers.push_back(*number);
+      }
+      add(array, key, numbers);
+    }
+  }
+
+  template <class T>
+  static std::vector<T> gather(const toml::array& array) {
+    std::vector<T> values;
+    for (const auto& element : array) values.push_back(*element.value<T>());
+    return values;
+  }
+
+  void add(const toml::node& node, const std::string& key, TomlValue value) {
+    entries_.push_back({key, std::move(value), where(node)});
+  }
+
+  std::string where(const toml::node& node) const { return text(source_, ":", node.source().begin.line); }
+
+  std::string source_;
+  std::vector<TomlEntry>& entries_;
+};
+
+}  // namespace
+
+std::vector<TomlEntry> parse_toml(std::string_view document, const std::string& source) {
+  std::vector<TomlEntry> entries;
+  try {
+    Flattener(source, entries).table(toml::parse(document), "");
+  } catch (const toml::parse_error& error) {
+    throw UsageError(text(source, ":", error.source().begin.line, ": not valid TOML"), error.description());
+  }
+  return entries;
+}
+
+TomlEntry parse_assignment(const std::string& assignment) {
+  const auto equals = assignment.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    throw UsageError(text("--set ", assignment, " is not of the form key=value"), "",
+                     "For example: --set optimizer.lr=1e-4");
+  }
+  const std::string key = assignment.substr(0, equals);
+  const std::string value = assignment.substr(equals + 1);
+  const std::string where = "--set " + assignment;
+  try {
+    auto entries = parse_toml("value = " + value, where);
+    if (entries.size() == 1) return {key, std::move(entries[0].value), where};
+  } catch (const UsageError&) {
+    // Not TOML: a bare word.
+  }
+  return {key, value, where};
+}
+
+std::string describe(const TomlValue& value) {
+  struct Describe {
+    std::string operator()(bool v) const { return text("the boolean ", v ? "true" : "false"); }
+    std::string operator()(std::int64_t v) const { return text("the integer ", v); }
+    std::string operator()(double v) const { return text("the number ", v); }
+    std::string operator()(const std::string& v) const { return text("the string \"", v, '"'); }
+    std::string operator()(const Strings&) const { return "a list of strings"; }
+    std::string operator()(const Integers&) const { return "a list of integers"; }
+    std::string operator()(const Numbers&) const { return "a list of numbers"; }
+  };
+  return std::visit(Describe{}, value);
+}
+
+}  // namespace tutti::recipes
