@@ -29,7 +29,8 @@ torch_version=2.11.0
 toolkit_wheels=(nvidia-cusparselt-cu13==0.8.0 nvidia-nvshmem-cu13==3.4.5 nvidia-cufile==1.15.1.6)
 cpu_wheels=(nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
 cuda_wheels=(
-  "${cpu_wheels[@]}" "${toolkit_wheels[@]}" nvidia-cudnn-cu13==9.19.0.56 nvidia-nccl-cu13==2.28.9
+  "${cpu_wheels[@]}" "${toolkit_wheels[@]}" nvidia-cuda-crt==13.0.88 nvidia-cudnn-cu13==9.19.0.56
+  nvidia-nccl-cu13==2.28.9
   "cuda-toolkit[cublas,cufft,curand,cusolver,cusparse,nvjitlink,nvrtc,nvtx]==13.0.2"
 )
 cuda_home=${CUDA_HOME:-/usr/local/cuda}
