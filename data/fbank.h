@@ -1,7 +1,8 @@
 #pragma once
 // Log-mel filter-bank spectrograms as Kaldi computes them, with the settings that AST uses.
 //
-// Legend: B clips, S samples, T frames, N FFT size, M mel bins, R = B T rows, K = N + 2 squared parts.
+// Legend: B clips, S samples, T frames, W window, N FFT size, M mel bins,
+// R = B T rows, K = N + 2 squared parts.
 
 #include <ATen/core/Tensor.h>
 
@@ -36,12 +37,12 @@ class Fbank {
     at::Tensor weight;  // [2 bins, mels]: each row twice, for the real and the imaginary part
   };
 
-  void slice(const at::Tensor& waveforms_BS, const at::Tensor& taper_N,
+  void slice(const at::Tensor& waveforms_BS, const at::Tensor& taper_W,
              const std::vector<at::Tensor>& weights, at::Tensor log_mel_BTM) const;
 
   FeatureOptions options_;
   std::int64_t window_, shift_, fft_size_;
-  at::Tensor taper_N_;
+  at::Tensor taper_W_;
   std::vector<Band> bands_;
 };
 

@@ -1,11 +1,193 @@
-#include "data/features.h"
+#include "data/fbank.h"
 
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cfloat>
+#include <cmath>
+#include <complex>
+#include <numbers>
+#include <span>
+#include <string>
+
 #include "base/error.h"
+#include "models/safetensors.h"
 
 namespace tutti::data {
 namespace {
+
+const std::string kGolden = "tests/golden/fbank.safetensors";  // by tests/golden/make_fbank.py
+const FeatureOptions kOther{
+    .sample_rate = 22050, .mels = 40, .frame_shift_ms = 12.5, .low_hz = 60, .high_hz = 10000};
+
+at::Tensor golden(const std::string& name) {
+  const models::SafetensorsReader reader(kGolden);
+  for (const auto& entry : reader.header().entries) {
+    if (entry.name != name) continue;
+    const bool is_wave = entry.dtype == models::DType::i16;
+    at::Tensor tensor = at::empty(entry.shape, is_wave ? at::kShort : at::kFloat);
+    reader.read(entry, {static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()});
+    return is_wave ? tensor.to(at::kFloat).div(32768).unsqueeze(0) : tensor;
+  }
+  throw Error("no tensor " + name + " in " + kGolden);
+}
+
+at::Tensor noise(std::int64_t clips, std::int64_t samples) {
+  at::Tensor wave = at::empty({clips, samples}, at::kFloat);
+  std::uint32_t state = 1;
+  for (float& x : std::span(wave.mutable_data_ptr<float>(), static_cast<std::size_t>(wave.numel()))) {
+    state = state * 1664525 + 1013904223;
+    x = static_cast<float>(state >> 8) / (1 << 24) - 0.5F;
+  }
+  return wave;
+}
+
+// The definition, word for word and in float64: frames, minus mean, pre-emphasis, Hann, discrete Fourier
+// transform, power, triangles on the mel scale, logarithm.
+at::Tensor by_definition(const FeatureOptions& options, const at::Tensor& wave_1S) {
+  const std::span x(wave_1S.const_data_ptr<float>(), static_cast<std::size_t>(wave_1S.numel()));
+  const auto window = static_cast<std::size_t>(window_samples(options));
+  const auto shift = static_cast<std::size_t>(shift_samples(options));
+  const auto mels = static_cast<std::size_t>(options.mels);
+  const double rate = static_cast<double>(options.sample_rate);
+  std::size_t n = 1;
+  while (n < window) n *= 2;
+  const auto mel_scale = [](double hz) { return 1127 * std::log(1 + hz / 700); };
+  const double low = mel_scale(options.low_hz);
+  const double high = mel_scale(options.high_hz > 0 ? options.high_hz : rate / 2);
+  const double width = (high - low) / static_cast<double>(mels + 1);
+
+  const std::int64_t frames = frame_count(options, wave_1S.size(1));
+  at::Tensor result = at::empty({frames, options.mels}, at::kDouble);
+  std::span out(result.mutable_data_ptr<double>(), static_cast<std::size_t>(result.numel()));
+  for (std::size_t t = 0; t < static_cast<std::size_t>(frames); ++t) {
+    std::vector<double> frame(x.begin() + t * shift, x.begin() + t * shift + window);
+    double mean = 0;
+    for (double value : frame) mean += value / static_cast<double>(window);
+    for (double& value : frame) value -= mean;
+    for (std::size_t i = window; i-- > 0;) {
+      frame[i] -= 0.97 * frame[i > 0 ? i - 1 : 0];
+      frame[i] *= 0.5 - 0.5 * std::cos(2 * std::numbers::pi * static_cast<double>(i) /
+                                       static_cast<double>(window - 1));
+    }
+    std::vector<double> energy(mels);
+    for (std::size_t k = 0; k < n / 2; ++k) {
+      std::complex<double> sum = 0;
+      const auto turn =
+          std::polar(1.0, -2 * std::numbers::pi * static_cast<double>(k) / static_cast<double>(n));
+      std::complex<double> phase = 1;
+      for (double value : frame) sum += value * phase, phase *= turn;
+      const double mel = mel_scale(static_cast<double>(k) * rate / static_cast<double>(n));
+      for (std::size_t m = 0; m < mels; ++m) {
+        const double left = low + static_cast<double>(m) * width;
+        energy[m] += std::norm(sum) * std::max(0.0, std::min(mel - left, left + 2 * width - mel) / width);
+      }
+    }
+    for (std::size_t m = 0; m < mels; ++m)
+      out[t * mels + m] = std::log(std::max<double>(energy[m], FLT_EPSILON));
+  }
+  return result;
+}
+
+struct Distance {
+  double most, mean;
+};
+
+Distance distance(const at::Tensor& a, const at::Tensor& b) {
+  const at::Tensor gap = a.to(at::kDouble).sub(b.to(at::kDouble)).abs();
+  return {gap.max().item<double>(), gap.mean().item<double>()};
+}
+
+struct Case {
+  std::string samples, features;
+  FeatureOptions options;
+};
+
+const std::vector<Case> kCases{
+    {"noise.samples", "noise.mels128", {}}, {"whisper.samples", "whisper.mels128", {}},
+    {"chirp.samples", "chirp.mels128", {}}, {"clicks.samples", "clicks.mels128", {}},
+    {"clip.samples", "clip.mels128", {}},   {"clip.samples", "clip.other", kOther},
+};
+
+TEST(Fbank, MatchesTorchaudio) {
+  for (const Case& c : kCases) {
+    const at::Tensor features_TM = golden(c.features);
+    const at::Tensor ours_TM = Fbank(c.options)(golden(c.samples)).squeeze(0);
+    ASSERT_EQ(ours_TM.sizes(), features_TM.sizes()) << c.features;
+    const Distance gap = distance(ours_TM, features_TM);
+    EXPECT_LE(gap.most, 4e-6) << c.features;
+  }
+}
+
+TEST(Fbank, IsNoFartherFromFloat64ThanTorchaudio) {
+  for (const Case& c : kCases) {
+    const at::Tensor exact_TM = by_definition(c.options, golden(c.samples));
+    const Distance ours = distance(Fbank(c.options)(golden(c.samples)).squeeze(0), exact_TM);
+    const Distance theirs = distance(golden(c.features), exact_TM);
+    // Equal but for the last bits.
+    EXPECT_LE(ours.mean, 1.01 * theirs.mean) << c.features;
+    EXPECT_LE(ours.most, 1.01 * theirs.most) << c.features;
+  }
+}
+
+TEST(Fbank, SilenceAndConstantsGiveTheFloor) {
+  const Fbank fbank{FeatureOptions{}};
+  for (double level : {0.0, 0.25, -1.0}) {
+    const at::Tensor log_mel = fbank(at::full({2, 16000}, level, at::kFloat));
+    EXPECT_EQ(log_mel.sizes(), (at::IntArrayRef{2, 98, 128}));
+    EXPECT_FLOAT_EQ(log_mel.min().item<float>(), static_cast<float>(kFloor));
+    EXPECT_FLOAT_EQ(log_mel.max().item<float>(), static_cast<float>(kFloor));
+  }
+}
+
+// 128 bins from 20 Hz are so narrow that the fourth lies between two FFT bins.
+TEST(Fbank, MelBinThreeHoldsNothing) {
+  const at::Tensor log_mel = Fbank(FeatureOptions{})(noise(1, 16000));
+  EXPECT_FLOAT_EQ(log_mel.select(2, 3).max().item<float>(), static_cast<float>(kFloor));
+  EXPECT_GT(log_mel.select(2, 2).min().item<float>(), kFloor);
+  EXPECT_GT(log_mel.select(2, 4).min().item<float>(), kFloor);
+}
+
+TEST(Fbank, AClipIsTheSameInEveryBatch) {
+  const at::Tensor waves = noise(3, 5000);
+  const Fbank fbank{FeatureOptions{}};
+  const at::Tensor together = fbank(waves);
+  for (std::int64_t i = 0; i < 3; ++i) {
+    EXPECT_TRUE(fbank(waves.narrow(0, i, 1)).squeeze(0).equal(together.select(0, i)));
+  }
+}
+
+// Long clips are cut into slices of frames; no seam may show, not even with the last slice short.
+TEST(Fbank, SlicesShowNoSeam) {
+  const Fbank fbank{FeatureOptions{}};
+  const std::int64_t frames = 2049;
+  const at::Tensor wave = noise(1, sample_count(FeatureOptions{}, frames));
+  const at::Tensor whole = fbank(wave);
+  ASSERT_EQ(whole.size(1), frames);
+  for (std::int64_t frame : {0, 1000, 1023, 1024, 2048}) {
+    const std::int64_t count = std::min<std::int64_t>(30, frames - frame);
+    const at::Tensor part = fbank(wave.narrow(1, frame * 160, sample_count(FeatureOptions{}, count)));
+    EXPECT_LE(distance(part, whole.narrow(1, frame, count)).most, 5e-4) << frame;
+  }
+}
+
+TEST(Fbank, MoreMelBinsThanFftBins) {
+  const at::Tensor log_mel = Fbank({.mels = 600})(noise(1, 800));
+  EXPECT_EQ(log_mel.size(2), 600);
+  EXPECT_TRUE(log_mel.isfinite().all().item<bool>());
+}
+
+TEST(Fbank, RefusesWhatItCannotDo) {
+  const Fbank fbank{FeatureOptions{}};
+  EXPECT_THROW(fbank(at::zeros({1, 399}, at::kFloat)), Error);
+  EXPECT_THROW(fbank(at::zeros({16000}, at::kFloat)), Error);
+  EXPECT_THROW(fbank(at::zeros({1, 16000}, at::kDouble)), Error);
+  EXPECT_THROW(Fbank({.high_hz = 9000}), UsageError);
+}
 
 TEST(FeatureOptions, FramesFollowKaldi) {
   const FeatureOptions options;
