@@ -12,24 +12,23 @@ namespace tutti::data {
 
 std::uint64_t xxh3(std::span<const std::byte> bytes);
 
-// Of a whole file. Throws Error that names the path when it cannot be read.
-std::uint64_t xxh3_file(const std::filesystem::path& path);
-
 // Of bytes that come in pieces: the same value as over all of them at once.
 class Xxh3Stream {
  public:
   Xxh3Stream();
-  Xxh3Stream(Xxh3Stream&&) noexcept;
-  Xxh3Stream& operator=(Xxh3Stream&&) noexcept;
-  ~Xxh3Stream();
-
   void update(std::span<const std::byte> bytes);
   std::uint64_t digest() const;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  struct Free {
+    void operator()(void* state) const;
+  };
+  std::unique_ptr<void, Free> state_;
 };
+
+// Of a file without its bytes [begin, end): by default of all of it. Throws Error that names the path
+// when it cannot be read.
+std::uint64_t xxh3_file(const std::filesystem::path& path, std::int64_t begin = 0, std::int64_t end = 0);
 
 // As 16 hexadecimal digits: JSON numbers do not hold 64 bits everywhere.
 std::string hex(std::uint64_t checksum);

@@ -30,7 +30,7 @@ class FrontEnd {
   at::Tensor operator()(const Batch& batch, at::Device device) const;
 
  private:
-  float padding_;
+  double padding_;
   double mean_;
   double std_;
 };

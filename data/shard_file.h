@@ -39,11 +39,11 @@ class ShardFile {
   std::vector<Label> labels(std::int64_t record) const;
   std::string_view key(std::int64_t record) const;
 
+  // Throws Error when a record's fold has no name in the list.
+  void check_folds(const Strings& folds) const;
+
   // Bytes [begin, begin + out.size()) of a record, unverified. Throws Error that names the file.
   void read(std::int64_t record, std::size_t begin, std::span<std::byte> out) const;
-
-  // XXH3 of all bytes of the file outside the records.
-  std::uint64_t xxh3_outside() const;
 
  private:
   std::filesystem::path path_;

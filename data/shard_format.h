@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/fields.h"
 #include "data/features.h"
@@ -12,13 +13,17 @@ namespace tutti::data {
 
 inline constexpr std::int64_t kShardFormatVersion = 1;
 
+// What to do about a damaged shard, in messages.
+inline constexpr std::string_view kWriteAgain =
+    "Copy it again from where it is whole, or run tutti shard again";
+
 // The common properties of the shards of one folder.
 struct ShardSchema {
   // What a record is. "spectrogram": float16 [frames, mels], raw log-mel, the floor beyond the clip.
   std::string kind = "spectrogram";
-  FeatureOptions features;  // frames: of a record. padding is the front end's business and not stored
-  Strings classes;          // names, by label index
-  Strings folds;            // names, by fold number; statistics are of fold 0
+  FeatureOptions features = {};  // frames: of a record. padding is the front end's business and not stored
+  Strings classes = {};          // names, by label index
+  Strings folds = {};            // names, by fold number; statistics are of fold 0
 };
 
 // The stored feature settings: fields(features) without those that do not shape a record.
