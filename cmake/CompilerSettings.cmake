@@ -31,6 +31,18 @@ if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   add_compile_options(-fpch-preprocess)
 endif()
 
+# A file with torch in it takes 1.2 GB to compile: no more at once than memory holds.
+cmake_host_system_information(RESULT _cores QUERY NUMBER_OF_LOGICAL_CORES)
+cmake_host_system_information(RESULT _megabytes QUERY TOTAL_PHYSICAL_MEMORY)
+math(EXPR _jobs "${_megabytes} / 1500")
+if(_jobs GREATER _cores)
+  set(_jobs ${_cores})
+elseif(_jobs LESS 1)
+  set(_jobs 1)
+endif()
+set_property(GLOBAL PROPERTY JOB_POOLS compile=${_jobs})
+set(CMAKE_JOB_POOL_COMPILE compile)
+
 include(GNUInstallDirs)
 # DT_RPATH (not RUNPATH), because it also serves the libraries that LibTorch itself needs.
 add_link_options(-Wl,--disable-new-dtags)

@@ -3,12 +3,17 @@
 # TorchConfig.cmake refuses to configure a CUDA wheel where there is no CUDA toolkit; these targets
 # take the same files and ask only for what tutti links.
 #
-#   TUTTI_TORCH_ROOT   the folder that holds include/ and lib/ (default: what tools/setup.sh unpacked)
+#   TUTTI_TORCH_ROOT   the folder that holds include/ and lib/ (default: the environment variable of that
+#                      name, or what tools/setup.sh unpacked)
 #   LibTorch::cpu      torch_cpu and c10: all of data, models and recipes on processors
 #   LibTorch::cuda     the GPU libraries besides; defined only where they and their needs are found
 #   LibTorch_VERSION   as in torch/version.h
 
-set(TUTTI_TORCH_ROOT "${CMAKE_SOURCE_DIR}/.deps/site/torch" CACHE PATH
+set(_torch_root "${CMAKE_SOURCE_DIR}/.deps/site/torch")
+if(DEFINED ENV{TUTTI_TORCH_ROOT})
+  set(_torch_root "$ENV{TUTTI_TORCH_ROOT}")
+endif()
+set(TUTTI_TORCH_ROOT "${_torch_root}" CACHE PATH
     "LibTorch: the folder with include/ and lib/ (a wheel's torch/ folder, or an unpacked libtorch)")
 
 find_path(LibTorch_INCLUDE_DIR ATen/core/Tensor.h
