@@ -69,13 +69,14 @@ class SoundFile {
 
  private:
   void check_end() const {
-    if (sf_error(file_.get()) != SF_ERR_NO_ERROR) throw failure(sf_strerror(file_.get()));
+    const bool failed = sf_error(file_.get()) != SF_ERR_NO_ERROR;
     // An MPEG stream without an index only estimates its length.
     const bool estimated = (info_.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_MPEG;
-    if (frames_read_ < info_.frames && info_.frames < SF_COUNT_MAX && !estimated) {
+    if (frames_read_ < info_.frames && info_.frames < SF_COUNT_MAX && (failed || !estimated)) {
       throw failure(text("it is truncated or damaged: ", frames_read_, " of its ", info_.frames,
                          " samples can be read"));
     }
+    if (failed) throw failure(sf_strerror(file_.get()));
   }
 
   // libsndfile takes a short file for what is there, and tells the difference only in its log, in lines
