@@ -31,9 +31,9 @@ set(_cuda_hints ${TUTTI_TORCH_ROOT}/../nvidia/cu13 /usr/local/cuda $ENV{CUDA_HOM
 set(_nccl_hints ${TUTTI_TORCH_ROOT}/../nvidia/nccl ${_cuda_hints} $ENV{NCCL_HOME})
 if(NOT TUTTI_GPU STREQUAL OFF)
   find_path(TUTTI_CUDA_INCLUDE cuda_runtime_api.h HINTS ${_cuda_hints} PATH_SUFFIXES include)
-  find_library(TUTTI_CUDART NAMES cudart libcudart.so.13 HINTS ${_cuda_hints} PATH_SUFFIXES lib64 lib)
+  find_library(TUTTI_CUDART NAMES cudart libcudart.so.13 NAMES_PER_DIR HINTS ${_cuda_hints} PATH_SUFFIXES lib64 lib)
   find_path(TUTTI_NCCL_INCLUDE nccl.h HINTS ${_nccl_hints} PATH_SUFFIXES include)
-  find_library(TUTTI_NCCL NAMES nccl libnccl.so.2 HINTS ${_nccl_hints} PATH_SUFFIXES lib lib64)
+  find_library(TUTTI_NCCL NAMES nccl libnccl.so.2 NAMES_PER_DIR HINTS ${_nccl_hints} PATH_SUFFIXES lib lib64)
   if(TUTTI_CUDA_INCLUDE AND TUTTI_CUDART AND TUTTI_NCCL_INCLUDE AND TUTTI_NCCL
      AND LibTorch_CUDA_LIBRARY AND LibTorch_C10_CUDA_LIBRARY)
     set(TUTTI_HAVE_GPU ON)
