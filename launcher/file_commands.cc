@@ -1,0 +1,136 @@
+// tutti predict, features, forward, inspect: single files, on one process.
+
+#include <CLI/CLI.hpp>
+
+#include <iomanip>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "launcher/commands.h"
+#include "recipes/inference.h"
+#include "recipes/inspect.h"
+
+namespace tutti {
+
+Command predict_command(CLI::App& program) {
+  struct Options {
+    std::string checkpoint;
+    Strings audio;
+    std::int64_t top = 5;
+    bool json = false;
+  };
+  auto* app = program.add_subcommand("predict", "The top classes of sound files");
+  auto options = std::make_shared<Options>();
+  app->add_option("CHECKPOINT", options->checkpoint, "Checkpoint folder, run folder or weight file")
+      ->required();
+  app->add_option("AUDIO", options->audio, "Sound files of any kind that libsndfile reads")->required();
+  app->add_option("--top", options->top, "How many classes", true)->check(CLI::PositiveNumber);
+  app->add_flag("--json", options->json, "One JSON object a file, a line each");
+  app->footer("Example:\n  tutti predict runs/rime some.wav other.ogg --top 3");
+  return {app, [options](const Job& job) {
+            const auto trained = recipes::load_model(options->checkpoint, job.console.log);
+            int exit_code = kDone;
+            for (const auto& path : options->audio) {
+              try {
+                const auto classes = recipes::predict(trained, path, options->top);
+                if (options->json) {
+                  nlohmann::ordered_json row = {{"file", path}, {"classes", nlohmann::json::array()}};
+                  for (const auto& c : classes)
+                    row["classes"].push_back({{"name", c.name}, {"score", c.score}});
+                  std::cout << row.dump() << '\n';
+                  continue;
+                }
+                std::cout << path << '\n';
+                for (const auto& c : classes) {
+                  std::cout << "  " << std::fixed << std::setprecision(3) << c.score << "  " << c.name
+                            << '\n';
+                }
+              } catch (const Error& error) {
+                job.console.log.error(error.what());
+                exit_code = kFailed;
+              }
+            }
+            return exit_code;
+          }};
+}
+
+Command features_command(CLI::App& program) {
+  struct Options {
+    Strings audio;
+    std::string output, recipe;
+    Strings assignments;
+  };
+  auto* app = program.add_subcommand("features", "What a model would see of sound files");
+  auto options = std::make_shared<Options>();
+  app->add_option("AUDIO", options->audio, "Sound files")->required();
+  app->add_option("-o,--output", options->output,
+                  "safetensors file: one tensor a sound file, named by its path")
+      ->required();
+  app->add_option("--recipe", options->recipe, "Crop, pad and normalise as this recipe's model sees it");
+  app->add_option("--set", options->assignments, "Set a key of the recipe, as often as needed")
+      ->allow_extra_args(false);
+  app->footer(
+      "Without --recipe: raw log-mel [frames, mels] float32 with AST's settings. Example:\n"
+      "  tutti features a.wav b.ogg -o X.safetensors");
+  return {app, [options](const Job& job) {
+            std::optional<recipes::Recipe> recipe;
+            if (!options->recipe.empty())
+              recipe = recipes::read_recipe(options->recipe, options->assignments);
+            if (!recipe && !options->assignments.empty())
+              throw UsageError("--set is for the keys of --recipe, which is not given");
+            const auto unreadable =
+                recipes::extract_features(options->audio, recipe, options->output, job.console.log);
+            return unreadable == 0 ? kDone : kFailed;
+          }};
+}
+
+Command forward_command(CLI::App& program) {
+  struct Options {
+    std::string checkpoint, input, output, recipe, weights;
+    Strings assignments;
+  };
+  auto* app = program.add_subcommand("forward", "Tensors in, logits out");
+  auto options = std::make_shared<Options>();
+  auto* checkpoint =
+      app->add_option("CHECKPOINT", options->checkpoint, "Checkpoint folder, run folder or weight file");
+  app->add_option("--input", options->input,
+                  "safetensors file with the tensor `input` [batch, frames, mels], normalised")
+      ->required();
+  app->add_option("--output", options->output, "safetensors file that gets `logits` [batch, classes]")
+      ->required();
+  auto* recipe = app->add_option("--recipe", options->recipe,
+                                 "Instead of CHECKPOINT: the model's recipe, with --weights");
+  auto* weights =
+      app->add_option("--weights", options->weights, "safetensors file with the authors' parameter names");
+  app->add_option("--set", options->assignments, "Set a key of the recipe, as often as needed")
+      ->allow_extra_args(false);
+  recipe->needs(weights)->excludes(checkpoint);
+  weights->needs(recipe);
+  app->footer("Example:\n  tutti forward runs/rime --input X.safetensors --output Y.safetensors");
+  return {app, [options](const Job& job) {
+            if (options->checkpoint.empty() && options->recipe.empty()) {
+              throw UsageError("no model is given", "", "Give a CHECKPOINT, or --recipe with --weights.");
+            }
+            const auto trained =
+                options->recipe.empty()
+                    ? recipes::load_model(options->checkpoint, job.console.log)
+                    : recipes::load_model(recipes::read_recipe(options->recipe, options->assignments),
+                                          options->weights, job.console.log);
+            recipes::forward(trained, options->input, options->output);
+            return kDone;
+          }};
+}
+
+Command inspect_command(CLI::App& program) {
+  auto* app = program.add_subcommand("inspect", "What a shard, checkpoint, recipe or run holds");
+  auto path = std::make_shared<std::string>();
+  app->add_option("FILE", *path, "A recipe, a shard or a folder of them, a checkpoint, a run, a weight file")
+      ->required();
+  return {app, [path](const Job&) {
+            std::cout << recipes::inspect(*path) << std::flush;
+            return kDone;
+          }};
+}
+
+}  // namespace tutti

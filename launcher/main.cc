@@ -1,0 +1,96 @@
+// The program: reads the command line, runs one subcommand, turns errors into messages and exit codes.
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <string_view>
+#include <thread>
+
+#include "base/error.h"
+#include "launcher/commands.h"
+
+namespace tutti {
+namespace {
+
+// Ranks under `tutti launch` write to a pipe; it says whether its own end is a terminal.
+bool is_terminal() {
+  const char* said = std::getenv("TUTTI_TERMINAL");
+  return said ? std::string_view(said) == "1" : ::isatty(STDERR_FILENO) == 1;
+}
+
+// The first rank speaks for all.
+recipes::Console make_console(int rank) {
+  if (rank != 0) return {};
+  const bool terminal = is_terminal();
+  const Log log([](Log::Level level, std::string_view message) {
+    constexpr std::string_view names[] = {"", "warning: ", "error: "};
+    std::cerr << names[static_cast<int>(level)] << message << std::endl;
+  });
+  return {log, &std::cerr, terminal};
+}
+
+// Errors that every rank meets are told once: the first rank's message ends the job before the others speak.
+void report(int rank, int ranks, std::string_view message) {
+  if (rank > 0) std::this_thread::sleep_for(std::chrono::seconds(1));
+  std::cerr << "tutti: " << (ranks > 1 && rank > 0 ? text("rank ", rank, ": ") : "") << message << std::endl;
+}
+
+int run(dist::Environment& environment, const Run& command) {
+  const auto world = environment.world();
+  const auto console = make_console(world.rank());
+  int code = kFailed;
+  try {
+    return command({environment, console});
+  } catch (const UsageError& error) {
+    code = kBadUsage;
+    report(world.rank(), world.size(), error.what());
+  } catch (const std::exception& error) {
+    report(world.rank(), world.size(), error.what());
+  }
+  if (world.size() > 1) environment.abort(code);
+  return code;
+}
+
+int main(int argc, char** argv) {
+  CLI::App program("tutti trains audio transformers on a cluster.", "tutti");
+  program.set_version_flag("--version", "tutti " TUTTI_VERSION);
+  program.require_subcommand(1);
+  program.footer(
+      "`tutti SUBCOMMAND --help` explains each. Exit codes: 0 done; 1 failed; 2 bad usage or configuration;\n"
+      "75 stopped by a signal with a complete checkpoint.");
+  const Command commands[] = {shard_command(program),   train_command(program),    evaluate_command(program),
+                              predict_command(program), features_command(program), forward_command(program),
+                              inspect_command(program)};
+  const auto launch = launch_command(program);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    return program.exit(asked);
+  } catch (const CLI::ParseError& error) {
+    std::cerr << "tutti: " << error.what() << "\nRun with --help for what there is.\n";
+    return kBadUsage;
+  }
+
+  if (launch.app->parsed()) return launch.run();
+  dist::Environment environment(argc, argv);
+  for (const auto& command : commands) {
+    if (command.app->parsed()) return run(environment, command.run);
+  }
+  return kBadUsage;
+}
+
+}  // namespace
+}  // namespace tutti
+
+int main(int argc, char** argv) {
+  try {
+    return tutti::main(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << "tutti: " << error.what() << '\n';
+    return tutti::kFailed;
+  }
+}
