@@ -32,9 +32,6 @@ class Ast : public Model {
 
   Metadata metadata() const override;  // the patch grid
 
-  // False: the last block computes all tokens, as the authors' code does. For tests of the shortcut.
-  bool skip_unread_rows = true;
-
  private:
   struct PatchEmbedding;
   struct VisionTransformer;

@@ -19,7 +19,7 @@ using Metadata = std::map<std::string, std::string>;
 // when the constructor returns. No model draws from torch's global generator.
 class Model : public torch::nn::Module {
  public:
-  // Logits [B, classes] of an input as the front end gives it (AST: [B, frames, mels] float32,
+  // Logits [B, classes] float32 of an input as the front end gives it (AST: [B, frames, mels] float32,
   // normalised). key_B int64 [B], on the input's device, has a generator key per sample: drop path and
   // dropout depend on a sample's key alone, not on its place in a batch or on the rank. An undefined
   // key_B means evaluation: nothing is dropped. B = 0 is allowed and gives gradients that are zero.

@@ -1,0 +1,230 @@
+#include "models/ast.h"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/empty.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
+#include <torch/nn/modules/container/modulelist.h>
+
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "base/error.h"
+#include "models/initialisation.h"
+#include "models/position_embedding.h"
+#include "models/weights.h"
+
+namespace tutti::models {
+namespace {
+
+constexpr double body_epsilon = 1e-6;  // timm's, for all of v
+constexpr double head_epsilon = 1e-5;  // PyTorch's default, for mlp_head.0
+constexpr const char* grid_key = "positional_grid";
+
+std::int64_t hidden_width(const AstOptions& options) {
+  return static_cast<std::int64_t>(static_cast<double>(options.dim) * options.mlp_ratio);
+}
+
+std::int64_t token_count(const AstOptions& options, const ClipShape& shape) {
+  return leading_tokens(options) + patch_grid(options, shape).patches();
+}
+
+// The head reads the first so many tokens of the last block.
+std::int64_t tokens_read(const AstOptions& options, const ClipShape& shape) {
+  return options.head == "mean" ? token_count(options, shape) : leading_tokens(options);
+}
+
+// Drop path rises linearly from the first block to the last (Huang et al. 2016, equation 4).
+BlockOptions block_options(const AstOptions& options, std::int64_t block) {
+  return {.dim = options.dim,
+          .heads = options.heads,
+          .hidden = hidden_width(options),
+          .epsilon = body_epsilon,
+          .drop_path = options.depth == 1 ? options.drop_path
+                                          : options.drop_path * static_cast<double>(block) /
+                                                static_cast<double>(options.depth - 1),
+          .dropout = options.dropout,
+          .first_site = 1 + block * sites_per_block};
+}
+
+// A convolution over the spectrogram, one output a patch.
+struct Projection : torch::nn::Module {
+  explicit Projection(const AstOptions& options)
+      : weight(register_parameter("weight", at::empty({options.dim, 1, options.patch[0], options.patch[1]}))),
+        bias(register_parameter("bias", at::empty({options.dim}))),
+        stride(options.stride) {}
+
+  // [B, frames, mels] -> [B, patches, dim]; patches are numbered mel row by mel row, time fastest.
+  at::Tensor forward(const at::Tensor& x_BTM) const {
+    const auto image_B1MT = x_BTM.unsqueeze(1).transpose(2, 3);
+    return at::conv2d(image_B1MT, weight, bias, stride).flatten(2).transpose(1, 2);
+  }
+
+  at::Tensor weight, bias;
+  Integers stride;
+};
+
+ClipShape shape_of(const ModelOptions& options) { return {options.frames, options.mels, options.classes}; }
+
+}  // namespace
+
+struct Ast::PatchEmbedding : torch::nn::Module {
+  explicit PatchEmbedding(const AstOptions& options)
+      : proj(register_module("proj", std::make_shared<Projection>(options))) {}
+
+  std::shared_ptr<Projection> proj;
+};
+
+struct Ast::VisionTransformer : torch::nn::Module {
+  VisionTransformer(const AstOptions& options, const ClipShape& shape)
+      : dropout_rate(options.dropout), rows_read(tokens_read(options, shape)) {
+    cls_token = register_parameter("cls_token", at::empty({1, 1, options.dim}));
+    if (leading_tokens(options) == 2) {
+      dist_token = register_parameter("dist_token", at::empty({1, 1, options.dim}));
+    }
+    pos_embed = register_parameter("pos_embed", at::empty({1, token_count(options, shape), options.dim}));
+    patch_embed = register_module("patch_embed", std::make_shared<PatchEmbedding>(options));
+    const auto list = register_module("blocks", std::make_shared<torch::nn::ModuleListImpl>());
+    for (std::int64_t i = 0; i < options.depth; ++i) {
+      blocks.push_back(std::make_shared<TransformerBlock>(block_options(options, i)));
+      list->push_back(blocks.back());
+    }
+    norm = register_module("norm", std::make_shared<LayerNorm>(options.dim, body_epsilon));
+  }
+
+  // [B, frames, mels] -> [B, rows_read, dim].
+  at::Tensor forward(const at::Tensor& x_BTM, const at::Tensor& key_B) const {
+    const auto batch = x_BTM.size(0);
+    std::vector<at::Tensor> parts = {cls_token.expand({batch, -1, -1})};
+    if (dist_token.defined()) parts.push_back(dist_token.expand({batch, -1, -1}));
+    parts.push_back(patch_embed->proj->forward(x_BTM));
+    auto x = dropout(at::cat(parts, 1) + pos_embed, key_B, /*site=*/0, dropout_rate);
+    for (const auto& block : blocks) {
+      x = block->forward(x, key_B, block == blocks.back() ? rows_read : x.size(1));
+    }
+    return norm->forward(x);
+  }
+
+  double dropout_rate;
+  std::int64_t rows_read;
+  at::Tensor cls_token, dist_token, pos_embed;
+  std::shared_ptr<PatchEmbedding> patch_embed;
+  std::vector<std::shared_ptr<TransformerBlock>> blocks;
+  std::shared_ptr<LayerNorm> norm;
+};
+
+Ast::Ast(const AstOptions& options, const ClipShape& shape, std::uint64_t seed)
+    : options_(resolved(options, shape)), shape_(shape) {
+  v_ = register_module("v", std::make_shared<VisionTransformer>(options_, shape_));
+  const auto head = register_module("mlp_head", std::make_shared<torch::nn::ModuleListImpl>());
+  head_norm_ = std::make_shared<LayerNorm>(options_.dim, head_epsilon);
+  head_linear_ = std::make_shared<Linear>(options_.dim, shape_.classes);
+  head->push_back(head_norm_);
+  head->push_back(head_linear_);
+  initialise(seed);
+}
+
+void Ast::initialise(std::uint64_t seed) {
+  const at::NoGradGuard no_grad;
+  for (auto& item : named_parameters()) {
+    const auto& name = item.key();
+    auto& parameter = item.value();
+    const auto key = parameter_key(seed, name);
+    // PyTorch's Conv2d and Linear draw weight and bias from +-1 / sqrt(inputs).
+    if (name.starts_with("v.patch_embed.proj.")) {
+      fill_uniform(parameter, 1.0 / std::sqrt(options_.patch[0] * options_.patch[1]), key);
+    } else if (name.starts_with("mlp_head.1.")) {
+      fill_uniform(parameter, 1.0 / std::sqrt(options_.dim), key);
+    } else if (parameter.dim() > 1) {
+      fill_normal(parameter, 0.02, key);
+    } else {
+      parameter.fill_(name.ends_with(".weight") ? 1.0 : 0.0);  // a LayerNorm's weight; a bias
+    }
+  }
+}
+
+at::Tensor Ast::forward(const at::Tensor& input, const at::Tensor& key_B) {
+  if (input.dim() != 3 || input.size(1) != shape_.frames || input.size(2) != shape_.mels) {
+    throw Error(text("the input of the model has shape ", input.sizes()),
+                text("this model takes [batch, ", shape_.frames, " frames, ", shape_.mels, " mels]"));
+  }
+  auto x = v_->forward(input, key_B);
+  if (options_.head == "mean") x = x.slice(1, leading_tokens(options_));
+  // The classifier costs nothing and decides ties between scores: float32 under autocast, too.
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+  return head_linear_->forward(head_norm_->forward(x.to(at::kFloat).mean(1)));
+}
+
+void Ast::adapt(Weights& weights, std::vector<std::string>& report) const {
+  for (const char* dead : {"v.head.weight", "v.head.bias", "v.head_dist.weight", "v.head_dist.bias"}) {
+    if (weights.tensors.erase(dead) > 0) report.push_back(text("left out ", dead, ": AST does not use it"));
+  }
+
+  const auto found = weights.tensors.find("v.pos_embed");
+  const auto leading = leading_tokens(options_);
+  if (found == weights.tensors.end()) return;
+  const auto& given = found->second;
+  // Whatever is not a positional embedding of this width is reported with the other misfits.
+  if (given.dim() != 3 || given.size(0) != 1 || given.size(2) != options_.dim || given.size(1) <= leading ||
+      !given.is_floating_point()) {
+    return;
+  }
+  const auto patches = given.size(1) - leading;
+  const auto to = patch_grid(options_, shape_);
+  const auto stated = weights.metadata.find(grid_key);
+  auto from = to;
+  if (stated != weights.metadata.end()) {
+    from = grid_from_text(stated->second, weights.source);
+  } else if (patches != to.patches()) {
+    from = guessed_grid(patches, options_, to, weights.source);
+  }
+  if (from == to) return;
+  if (from.patches() != patches) {
+    throw Error(text("v.pos_embed of '", weights.source, "' has ", patches, " patches"),
+                text("its metadata say ", grid_key, " = ", to_text(from)));
+  }
+  found->second = adapted_positions(given.to(at::kFloat), leading, from, to);
+  report.push_back(text("v.pos_embed adapted from a grid of ", to_text(from), " patches (mels x frames) to ",
+                        to_text(to)));
+}
+
+Metadata Ast::metadata() const { return {{grid_key, to_text(patch_grid(options_, shape_))}}; }
+
+Flops ast_flops(const AstOptions& options, const ClipShape& shape) {
+  const auto o = resolved(options, shape);
+  const double dim = static_cast<double>(o.dim);
+  const double tokens = static_cast<double>(token_count(o, shape));
+  const double mlp = 2.0 * static_cast<double>(hidden_width(o)) * dim;
+
+  // One block whose output is wanted for `rows` tokens.
+  const auto block = [&](double rows) {
+    const double keys_and_values = 2.0 * tokens * 2.0 * dim * dim;
+    const double queries_and_projection = 2.0 * rows * 2.0 * dim * dim;
+    const double attention = 4.0 * rows * tokens * dim;
+    return keys_and_values + queries_and_projection + attention + 2.0 * rows * mlp;
+  };
+  const double patches = 2.0 * static_cast<double>(patch_grid(o, shape).patches()) *
+                         static_cast<double>(o.patch[0] * o.patch[1]) * dim;
+  const double classifier = 2.0 * dim * static_cast<double>(shape.classes);
+  const double rest = patches + classifier + static_cast<double>(o.depth - 1) * block(tokens);
+  return {.whole = rest + block(tokens),
+          .computed = rest + block(static_cast<double>(tokens_read(o, shape)))};
+}
+
+ModelSpec ast_spec() {
+  return {.name = "ast",
+          .summary = "Audio Spectrogram Transformer (Gong et al. 2021)",
+          .input_kind = InputKind::spectrogram,
+          .fields = [](ModelOptions& options) { return fields(options.ast); },
+          .build = [](const ModelOptions& options, std::uint64_t seed) -> std::shared_ptr<Model> {
+            return std::make_shared<Ast>(options.ast, shape_of(options), seed);
+          },
+          .flops = [](const ModelOptions& options) { return ast_flops(options.ast, shape_of(options)); },
+          .heads =
+              [](const ModelOptions& options) {
+                return std::vector<Head>{{"classes", 0, options.classes}};
+              }};
+}
+
+}  // namespace tutti::models

@@ -1,0 +1,155 @@
+#include "models/weights.h"
+
+#include <ATen/ops/empty.h>
+#include <c10/core/ScalarType.h>
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "base/error.h"
+#include "base/fields.h"
+#include "models/safetensors.h"
+
+namespace tutti::models {
+namespace {
+
+constexpr std::array<std::pair<DType, at::ScalarType>, 15> scalar_types = {{
+    {DType::boolean, at::kBool},
+    {DType::u8, at::kByte},
+    {DType::i8, at::kChar},
+    {DType::f8_e5m2, at::kFloat8_e5m2},
+    {DType::f8_e4m3, at::kFloat8_e4m3fn},
+    {DType::i16, at::kShort},
+    {DType::u16, at::kUInt16},
+    {DType::f16, at::kHalf},
+    {DType::bf16, at::kBFloat16},
+    {DType::i32, at::kInt},
+    {DType::u32, at::kUInt32},
+    {DType::f32, at::kFloat},
+    {DType::f64, at::kDouble},
+    {DType::i64, at::kLong},
+    {DType::u64, at::kUInt64},
+}};
+
+at::ScalarType scalar_type(DType dtype) {
+  for (const auto& [ours, torchs] : scalar_types) {
+    if (ours == dtype) return torchs;
+  }
+  throw Error(text("no tensors of dtype ", name_of(dtype)));
+}
+
+DType dtype_of(const NamedTensor& named) {
+  for (const auto& [ours, torchs] : scalar_types) {
+    if (torchs == named.tensor.scalar_type()) return ours;
+  }
+  throw Error(text("tensor '", named.name, "' cannot be saved"),
+              text("safetensors has no dtype for ", c10::toString(named.tensor.scalar_type())));
+}
+
+std::span<std::byte> bytes_of(const at::Tensor& tensor) {
+  return {static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()};
+}
+
+Weights without_prefix(Weights weights) {
+  constexpr std::string_view prefix = "module.";  // of DataParallel, in the authors' files
+  std::map<std::string, at::Tensor> tensors;
+  for (auto& [name, tensor] : weights.tensors) {
+    const bool prefixed = name.starts_with(prefix);
+    const auto [place, is_new] = tensors.emplace(prefixed ? name.substr(prefix.size()) : name, tensor);
+    if (!is_new) {
+      throw Error(text("'", weights.source, "' has '", place->first, "' with and without 'module.'"));
+    }
+  }
+  weights.tensors = std::move(tensors);
+  return weights;
+}
+
+std::string listed(std::string_view title, const Strings& names) {
+  constexpr std::size_t shown = 12;
+  if (names.empty()) return {};
+  auto result = text("\n  ", title, " (", names.size(), "):");
+  for (std::size_t i = 0; i < names.size() && i < shown; ++i) result += text("\n    ", names[i]);
+  if (names.size() > shown) result += text("\n    ... and ", names.size() - shown, " more");
+  return result;
+}
+
+// Throws unless every parameter has its weight and every weight its parameter.
+void check_match(const std::vector<NamedTensor>& parameters, const Weights& weights) {
+  Strings missing, misshapen, surplus;
+  auto rest = weights.tensors;
+  for (const auto& [name, parameter] : parameters) {
+    const auto found = rest.find(name);
+    if (found == rest.end()) {
+      missing.push_back(text(name, " ", parameter.sizes()));
+      continue;
+    }
+    const auto& given = found->second;
+    if (given.sizes() != parameter.sizes()) {
+      misshapen.push_back(text(name, ": the model has ", parameter.sizes(), ", the file ", given.sizes()));
+    } else if (!given.is_floating_point()) {
+      misshapen.push_back(text(name, ": not floating-point, but ", c10::toString(given.scalar_type())));
+    }
+    rest.erase(found);
+  }
+  for (const auto& [name, tensor] : rest) surplus.push_back(text(name, " ", tensor.sizes()));
+  if (missing.empty() && misshapen.empty() && surplus.empty()) return;
+  throw Error(
+      text("the weights in '", weights.source,
+           "' do not fit the model. Compare size, dim, depth, patch, stride, head and classes in [model].",
+           listed("missing from the file", missing), listed("of another shape or kind", misshapen),
+           listed("unknown to the model", surplus)));
+}
+
+}  // namespace
+
+Weights load_tensors(const std::filesystem::path& path) {
+  const SafetensorsReader reader(path);
+  Weights weights{path.native(), {}, reader.header().metadata};
+  for (const auto& entry : reader.header().entries) {
+    auto tensor = at::empty(entry.shape, scalar_type(entry.dtype));
+    reader.read(entry, bytes_of(tensor));
+    weights.tensors.emplace(entry.name, std::move(tensor));
+  }
+  return weights;
+}
+
+void save_tensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
+                  const Metadata& metadata) {
+  std::vector<at::Tensor> on_cpu;  // keeps the bytes alive
+  std::vector<TensorBytes> views;
+  for (const auto& named : tensors) {
+    on_cpu.push_back(named.tensor.detach().cpu().contiguous());
+    views.push_back({named.name, dtype_of(named), named.tensor.sizes().vec(), bytes_of(on_cpu.back())});
+  }
+  auto with_format = metadata;
+  with_format.emplace("format", "pt");
+  write_safetensors(path, std::move(views), with_format);
+}
+
+std::vector<NamedTensor> parameters_of(const Model& model) {
+  std::vector<NamedTensor> result;
+  for (const auto& item : model.named_parameters()) result.push_back({item.key(), item.value()});
+  return result;
+}
+
+void save_parameters(const std::filesystem::path& path, const Model& model, const Metadata& metadata) {
+  auto all = model.metadata();
+  all.insert(metadata.begin(), metadata.end());
+  save_tensors(path, parameters_of(model), all);
+}
+
+std::vector<std::string> load_parameters(Model& model, Weights weights) {
+  std::vector<std::string> report;
+  weights = without_prefix(std::move(weights));
+  model.adapt(weights, report);
+  const auto parameters = parameters_of(model);
+  check_match(parameters, weights);
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, parameter] : parameters) parameter.copy_(weights.tensors.at(name));
+  return report;
+}
+
+}  // namespace tutti::models
