@@ -40,10 +40,12 @@ find_package_handle_standard_args(LibTorch
 
 # libtorch_cpu of a CUDA wheel needs libcudart and libcupti; both lie beside it or in the toolkit.
 set(_torch_link_dirs ${TUTTI_TORCH_ROOT}/lib)
-foreach(_package cu13 cudnn nccl cusparselt nvshmem)
-  if(IS_DIRECTORY ${TUTTI_TORCH_ROOT}/../nvidia/${_package}/lib)
-    cmake_path(ABSOLUTE_PATH TUTTI_TORCH_ROOT OUTPUT_VARIABLE _root)
-    cmake_path(SET _dir NORMALIZE ${_root}/../nvidia/${_package}/lib)
+cmake_path(ABSOLUTE_PATH TUTTI_TORCH_ROOT NORMALIZE OUTPUT_VARIABLE _root)
+cmake_path(GET _root PARENT_PATH _site)
+foreach(_dir ${_site}/nvidia/cu13/lib ${_site}/nvidia/cudnn/lib ${_site}/nvidia/nccl/lib
+        ${_site}/nvidia/cusparselt/lib ${_site}/nvidia/nvshmem/lib
+        $ENV{CUDA_HOME}/lib64 $ENV{CUDA_HOME}/extras/CUPTI/lib64)
+  if(IS_DIRECTORY ${_dir})
     list(APPEND _torch_link_dirs ${_dir})
   endif()
 endforeach()

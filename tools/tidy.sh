@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# tidy.sh BUILD [BASE]: clang-tidy on the sources that changed since the commit BASE (default: where this
+# branch left origin/main, else the last 20 commits), with the compile commands of the folder BUILD. Within
+# TIDY_MINUTES (10); what was not reached by then is named, and is no failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=$1
+export TIDY_DATABASE=$build/tidy
+export TIDY_DEADLINE=$(($(date +%s) + 60 * ${TIDY_MINUTES:-10}))
+
+# Whoever unpacked the sources may be another user: that is no danger to a diff.
+in_git() { git -c safe.directory='*' "$@"; }
+if ! in_git rev-parse -q --verify HEAD >/dev/null; then echo "tidy: no git history here, nothing to compare with"; exit 0; fi
+head=$(in_git rev-parse HEAD)
+base=${2:-$(in_git merge-base origin/main HEAD 2>/dev/null || true)}
+if [ -z "$base" ] || [ "$base" = "$head" ]; then
+  base=$(in_git rev-parse -q --verify HEAD~20 || git hash-object -t tree /dev/null)
+fi
+
+# The commands without the precompiled header, which is for GCC: each source includes what it uses.
+mkdir -p "$TIDY_DATABASE"
+mapfile -t sources < <(python3 - "$build/compile_commands.json" "$TIDY_DATABASE/compile_commands.json" \
+  <(in_git diff --name-only --diff-filter=d "$base") <<'PYTHON'
+import json, os, re, sys
+commands, database, changed = sys.argv[1:]
+entries = json.load(open(commands))
+for entry in entries:
+    entry["command"] = re.sub(r" -Winvalid-pch -include \S+| -fpch-preprocess", "", entry["command"])
+json.dump(entries, open(database, "w"))
+# A header is checked with the source of its name.
+changed = {os.path.splitext(os.path.abspath(line.strip()))[0] for line in open(changed)}
+for path in sorted({entry["file"] for entry in entries}):
+    if os.path.splitext(path)[0] in changed:
+        print(os.path.relpath(path))
+PYTHON
+)
+echo "tidy: ${#sources[@]} sources changed since ${base:0:10}"
+[ ${#sources[@]} -gt 0 ] || exit 0
+
+check() {
+  local left=$((TIDY_DEADLINE - $(date +%s))) code=0
+  if [ $left -gt 0 ]; then timeout $left clang-tidy-19 -p "$TIDY_DATABASE" --quiet "$1" 2>/dev/null || code=$?; fi
+  if [ $left -le 0 ] || [ $code = 124 ]; then echo "tidy: no time left for $1"; return 0; fi
+  return $code
+}
+export -f check
+printf '%s\0' "${sources[@]}" | xargs -0 -n 1 -P "$(nproc)" bash -c 'check "$0"' || {
+  echo "tidy: findings (above), by the rules of .clang-tidy" >&2
+  exit 1
+}
