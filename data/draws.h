@@ -35,8 +35,8 @@ struct Draws {
   float mix = 1;              // weight of the clip itself; 1 - mix is its partner's
   double crop = 0;            // [0, 1): where in a long clip the crop starts
   double partner_crop = 0;
-  Mask freq_mask;
-  Mask time_mask;
+  Mask freq_mask = {};
+  Mask time_mask = {};
   float stretch = 1;
   std::int32_t roll = 0;  // frames to the right
   float gain_db = 0;

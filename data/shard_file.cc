@@ -102,9 +102,9 @@ class Reader {
   hid_t check(hid_t result, const std::source_location& where = std::source_location::current()) const {
     return check_hdf5(result, "read", path_, where);
   }
-  Hdf5Handle own(hid_t id, herr_t (*close)(hid_t),
+  Hdf5Handle own(hid_t id, herr_t (*release)(hid_t),
                  const std::source_location& where = std::source_location::current()) const {
-    return Hdf5Handle(check(id, where), close);
+    return Hdf5Handle(check(id, where), release);
   }
 
  private:

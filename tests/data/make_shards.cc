@@ -1,0 +1,26 @@
+// make_shards FOLDER NAME: a small set of shards for tests that read them with other programs.
+
+#include <cstdio>
+#include <exception>
+
+#include "tests/data/shard_fixture.h"
+
+int main(int argc, char** argv) {
+  using namespace tutti::data;
+  if (argc != 3) {
+    std::fprintf(stderr, "usage: make_shards FOLDER NAME\n");
+    return 2;
+  }
+  try {
+    const std::filesystem::path folder = argv[1];
+    const std::string name = argv[2];
+    const ShardSchema schema = small_schema();
+    std::filesystem::create_directories(folder);
+    const std::string file = shard_file_name(name, 0, 1);
+    write_shard(folder / file, schema, make_records(11, 30, schema));
+    write_index(folder, describe_shards(folder, name, schema, {file}));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "make_shards: %s\n", error.what());
+    return 1;
+  }
+}
