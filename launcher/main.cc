@@ -28,7 +28,8 @@ recipes::Console make_console(int rank) {
   const bool terminal = is_terminal();
   const Log log([](Log::Level level, std::string_view message) {
     constexpr std::string_view names[] = {"", "warning: ", "error: "};
-    std::cerr << names[static_cast<int>(level)] << message << std::endl;
+    // One write a line: mpirun tags each write.
+    std::cerr << text(names[static_cast<int>(level)], message, '\n') << std::flush;
   });
   return {log, &std::cerr, terminal};
 }
@@ -36,7 +37,7 @@ recipes::Console make_console(int rank) {
 // Errors that every rank meets are told once: the first rank's message ends the job before the others speak.
 void report(int rank, int ranks, std::string_view message) {
   if (rank > 0) std::this_thread::sleep_for(std::chrono::seconds(1));
-  std::cerr << "tutti: " << (ranks > 1 && rank > 0 ? text("rank ", rank, ": ") : "") << message << std::endl;
+  std::cerr << text("tutti: ", ranks > 1 && rank > 0 ? text("rank ", rank, ": ") : "", message, '\n') << std::flush;
 }
 
 int run(dist::Environment& environment, const Run& command) {

@@ -155,7 +155,8 @@ SafetensorsHeader parse_header(std::string_view json_text, std::uint64_t data_by
                                std::string_view source) {
   const Complaints complaint(source);
   SafetensorsHeader header;
-  for (const auto& [name, value] : parse_unique(json_text, complaint).items()) {
+  const auto parsed = parse_unique(json_text, complaint);
+  for (const auto& [name, value] : parsed.items()) {
     if (name != "__metadata__") {
       header.entries.push_back(parse_entry(name, value, complaint));
       continue;

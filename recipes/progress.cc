@@ -47,10 +47,10 @@ void Progress::update(std::int64_t done, const std::string& status) {
        << std::fixed << std::setprecision(rate < 10 ? 1 : 0) << rate << ' ' << units_ << "/s  "
        << (rate > 0 ? format_duration(static_cast<double>(total_ - done_) / rate) : "?") << " left";
   if (terminal_) {
-    *out_ << '\r' << line.str() << "\x1b[K" << std::flush;
+    *out_ << "\r" + line.str() + "\x1b[K" << std::flush;
     line_open_ = true;
   } else {
-    *out_ << line.str() << std::endl;
+    *out_ << line.str() + "\n" << std::flush;
   }
 }
 

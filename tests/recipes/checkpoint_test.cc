@@ -1,0 +1,120 @@
+#include "recipes/checkpoint.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "models/registry.h"
+#include "recipes/model_file.h"
+#include "tests/temporary_folder.h"
+
+namespace tutti::recipes {
+namespace {
+namespace fs = std::filesystem;
+
+Recipe tiny_recipe() {
+  auto recipe = parse_recipe(
+      "[features]\nframes = 16\nmels = 16\nmean = -4\nstd = 4\n"
+      "[model]\nsize = ''\ndim = 8\ndepth = 1\nheads = 2\npatch = [16, 4]\nstride = [16, 4]\nclasses = 3\n",
+      "tiny");
+  recipe.model.frames = recipe.features.frames;
+  recipe.model.mels = recipe.features.mels;
+  return recipe;
+}
+
+struct Run {
+  explicit Run(const fs::path& folder, std::uint64_t seed = 1)
+      : recipe(tiny_recipe()),
+        model(models::find("ast").build(recipe.model, seed)),
+        optimizer(*model, recipe.optimizer, {}),
+        checkpoints(folder / "checkpoints", true) {}
+
+  void save(std::int64_t step, bool best = false) {
+    checkpoints.save(*model, optimizer, recipe, {"a", "b", "c"}, {step, step / 10, 0.5}, best);
+  }
+
+  Recipe recipe;
+  std::shared_ptr<models::Model> model;
+  Optimizer optimizer;
+  Checkpoints checkpoints;
+};
+
+TEST(Checkpoint, RestoresWeightsStateAndRecipe) {
+  const TemporaryFolder folder;
+  Run run(folder.path());
+  run.save(10, true);
+  Run other(folder.path(), 2);
+  const auto newest = *other.checkpoints.newest({});
+  const auto state = restore(newest, *other.model, other.optimizer);
+  EXPECT_EQ(state.step, 10);
+  EXPECT_EQ(state.finished_epochs, 1);
+  EXPECT_EQ(state.best, 0.5);
+  for (const auto& item : run.model->named_parameters()) {
+    EXPECT_TRUE(torch::equal(item.value(), other.model->named_parameters()[item.key()])) << item.key();
+  }
+  const auto trained = load_model(folder.path(), {});
+  EXPECT_EQ(trained.classes, (Strings{"a", "b", "c"}));
+  EXPECT_EQ(to_toml(trained.recipe), to_toml(run.recipe));
+}
+
+TEST(Checkpoint, LinksAndPruning) {
+  const TemporaryFolder folder;
+  Run run(folder.path());
+  for (const std::int64_t step : {10, 20, 30, 40, 50}) {
+    run.save(step, step == 10);
+    run.checkpoints.prune(/*keep_last=*/2, /*keep_every_steps=*/30);
+  }
+  const auto root = folder.path() / "checkpoints";
+  EXPECT_EQ(fs::read_symlink(root / "latest"), "step-00000050");
+  EXPECT_EQ(fs::read_symlink(root / "best"), "step-00000010");
+  EXPECT_TRUE(fs::exists(root / "step-00000010"));  // best
+  EXPECT_FALSE(fs::exists(root / "step-00000020"));
+  EXPECT_TRUE(fs::exists(root / "step-00000030"));  // every 30
+  EXPECT_TRUE(fs::exists(root / "step-00000040"));  // last two
+  EXPECT_TRUE(fs::exists(root / "step-00000050"));
+}
+
+TEST(Checkpoint, ADamagedOneIsNotBelieved) {
+  const TemporaryFolder folder;
+  Run run(folder.path());
+  run.save(10);
+  run.save(20);
+  const auto newest = folder.path() / "checkpoints" / "step-00000020";
+  for (const auto& entry : fs::directory_iterator(newest)) {
+    const auto whole = read_file(entry.path());
+    for (const auto& damaged : {whole.substr(0, whole.size() / 2),
+                                std::string(1, static_cast<char>(whole[0] ^ 1)) + whole.substr(1)}) {
+      write_file(entry.path(), damaged);
+      std::string warning;
+      const Log log([&](Log::Level, std::string_view message) { warning = message; });
+      EXPECT_EQ(run.checkpoints.newest(log)->filename(), "step-00000010") << entry.path();
+      EXPECT_NE(warning.find("step-00000020"), std::string::npos) << warning;
+    }
+    write_file(entry.path(), whole);
+  }
+  EXPECT_EQ(run.checkpoints.newest({})->filename(), "step-00000020");
+}
+
+TEST(Checkpoint, WhatAKilledRunLeftIsRemoved) {
+  const TemporaryFolder folder;
+  fs::create_directories(folder.path() / "checkpoints" / ".writing-step-00000030");
+  Run run(folder.path());
+  EXPECT_FALSE(fs::exists(folder.path() / "checkpoints" / ".writing-step-00000030"));
+  EXPECT_FALSE(run.checkpoints.newest({}));
+}
+
+TEST(Checkpoint, PathsThatHoldNoneSayWhatWasLookedFor) {
+  const TemporaryFolder folder;
+  EXPECT_THROW(find_weights(folder.path() / "missing"), Error);
+  try {
+    find_weights(folder.path());
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("neither model.safetensors nor checkpoints/best"),
+              std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace tutti::recipes
