@@ -2,6 +2,11 @@
 
 #include <fcntl.h>
 #include <xxhash.h>
+// Picks AVX2 or AVX-512 at run time, 3 times as fast as the SSE2 of a distribution's build. Only where the
+// library has it is the header installed.
+#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
+#include <xxh_x86dispatch.h>
+#endif
 
 #include <algorithm>
 #include <cerrno>
