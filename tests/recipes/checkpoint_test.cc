@@ -23,8 +23,8 @@ Recipe tiny_recipe() {
   return recipe;
 }
 
-struct Run {
-  explicit Run(const fs::path& folder, std::uint64_t seed = 1)
+struct TinyRun {
+  explicit TinyRun(const fs::path& folder, std::uint64_t seed = 1)
       : recipe(tiny_recipe()),
         model(models::find("ast").build(recipe.model, seed)),
         optimizer(*model, recipe.optimizer, {}),
@@ -42,9 +42,9 @@ struct Run {
 
 TEST(Checkpoint, RestoresWeightsStateAndRecipe) {
   const TemporaryFolder folder;
-  Run run(folder.path());
+  TinyRun run(folder.path());
   run.save(10, true);
-  Run other(folder.path(), 2);
+  TinyRun other(folder.path(), 2);
   const auto newest = *other.checkpoints.newest({});
   const auto state = restore(newest, *other.model, other.optimizer);
   EXPECT_EQ(state.step, 10);
@@ -60,7 +60,7 @@ TEST(Checkpoint, RestoresWeightsStateAndRecipe) {
 
 TEST(Checkpoint, LinksAndPruning) {
   const TemporaryFolder folder;
-  Run run(folder.path());
+  TinyRun run(folder.path());
   for (const std::int64_t step : {10, 20, 30, 40, 50}) {
     run.save(step, step == 10);
     run.checkpoints.prune(/*keep_last=*/2, /*keep_every_steps=*/30);
@@ -77,7 +77,7 @@ TEST(Checkpoint, LinksAndPruning) {
 
 TEST(Checkpoint, ADamagedOneIsNotBelieved) {
   const TemporaryFolder folder;
-  Run run(folder.path());
+  TinyRun run(folder.path());
   run.save(10);
   run.save(20);
   const auto newest = folder.path() / "checkpoints" / "step-00000020";
@@ -99,7 +99,7 @@ TEST(Checkpoint, ADamagedOneIsNotBelieved) {
 TEST(Checkpoint, WhatAKilledRunLeftIsRemoved) {
   const TemporaryFolder folder;
   fs::create_directories(folder.path() / "checkpoints" / ".writing-step-00000030");
-  Run run(folder.path());
+  TinyRun run(folder.path());
   EXPECT_FALSE(fs::exists(folder.path() / "checkpoints" / ".writing-step-00000030"));
   EXPECT_FALSE(run.checkpoints.newest({}));
 }
