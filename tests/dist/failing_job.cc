@@ -18,6 +18,14 @@ namespace {
 
 using tutti::dist::Communicator;
 
+// Called right before a failure: job_ends.sh takes the time from here, because starting LibTorch on a busy
+// machine takes longer than what it judges.
+void say_failing_now() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  std::cerr << "failing_at_ms " << std::chrono::duration_cast<std::chrono::milliseconds>(now).count()
+            << std::endl;
+}
+
 // Rank 0 fails before its first bucket; the others wait for it, some in a reduction, some in finish().
 void fail_in_backward(const Communicator& world) {
   std::vector<at::Tensor> parameters;
@@ -28,7 +36,10 @@ void fail_in_backward(const Communicator& world) {
   at::Tensor sum = at::zeros({});
   for (const at::Tensor& p : parameters) sum = sum + p.sum();
   if (world.rank() == 0) {
-    sum.register_hook([](const at::Tensor&) -> at::Tensor { throw std::runtime_error("in backward"); });
+    sum.register_hook([](const at::Tensor&) -> at::Tensor {
+      say_failing_now();
+      throw std::runtime_error("in backward");
+    });
   }
   sum.backward();
   sync.finish();
@@ -37,6 +48,7 @@ void fail_in_backward(const Communicator& world) {
 void run(const std::string& way, const tutti::dist::Environment& environment) {
   const Communicator world = environment.world();
   const bool culprit = world.rank() == world.size() - 1;
+  if (culprit && (way == "throw" || way == "abort")) say_failing_now();
   if (way == "throw" && culprit) throw std::runtime_error("on one rank");
   if (way == "abort" && culprit) environment.abort(76);
   if (way == "backward") fail_in_backward(world);
@@ -49,6 +61,7 @@ void run(const std::string& way, const tutti::dist::Environment& environment) {
       std::this_thread::sleep_for(std::chrono::seconds(3600));
     } else {
       parameters[0].sum().backward();
+      say_failing_now();
       throw std::runtime_error("while a reduction waits for another rank");
     }
   }
