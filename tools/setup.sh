@@ -35,16 +35,15 @@ cuda_wheels=(
 )
 cuda_home=${CUDA_HOME:-/usr/local/cuda}
 
-missing_packages() {
-  dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' "${packages[@]}" 2>/dev/null | sed -n 's/^ii //p' | sort >.deps/installed
-  printf '%s\n' "${packages[@]}" | sort | comm -23 - .deps/installed
-  rm .deps/installed
-}
-
 step "Debian packages"
 mkdir -p .deps
 command -v dpkg-query >/dev/null || fail "this is no Debian: see docs/install.md for what to install by other means"
-mapfile -t missing < <(missing_packages)
+# dpkg-query fails where it does not know one of the names.
+installed=$(dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' "${packages[@]}" 2>/dev/null || true)
+missing=()
+for package in "${packages[@]}"; do
+  grep -qx "ii $package" <<<"$installed" || missing+=("$package")
+done
 if [ ${#missing[@]} -eq 0 ]; then
   echo "all there"
 else
