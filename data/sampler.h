@@ -18,7 +18,7 @@ class Sampler {
   std::int64_t size() const { return static_cast<std::int64_t>(examples_.size()); }
 
   // The example at a position of an epoch. Nothing is stored by epoch, so any position of any epoch costs
-  // the same (about 0.1 us), from any thread.
+  // the same, from any thread.
   const Example& at(std::int64_t epoch, std::int64_t position) const;
 
   // As given to the constructor: what Draws::partner counts.
