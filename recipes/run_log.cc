@@ -60,7 +60,7 @@ void RunLog::step(const StepRecord& record) {
                                        {"lr", record.lr},
                                        {"gradient_norm", record.gradient_norm},
                                        {"clips_per_second", record.clips_per_second}};
-  files_->metrics << line.dump() << '\n';
+  files_->metrics << line.dump() + "\n" << std::flush;  // somebody may be watching
   const double now = unix_time();
   files_->events.scalar("train/loss", record.loss, record.step, now);
   files_->events.scalar("train/lr", record.lr, record.step, now);

@@ -182,7 +182,8 @@ std::vector<Unreadable> make_shards(const ShardConfig& config, const dist::Commu
       }
       progress.update(std::min(++done * world.size(), count), "");
     }
-    data::write_shard(path, schema, records);
+    // A shard of unreadable clips alone is left out; its number stays free.
+    if (!records.empty()) data::write_shard(path, schema, records);
   }
   progress.clear();
 

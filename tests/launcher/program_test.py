@@ -1,0 +1,427 @@
+"""The program from the outside, with real MPI ranks: program_test.py TUTTI FOLDER SUITE
+
+The suite Sharding makes the data that the others use: 48 short sounds of three kinds, by a formula.
+"""
+import json
+import math
+import os
+import random
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+import unittest
+import wave
+from pathlib import Path
+
+TUTTI, FOLDER = Path(sys.argv[1]), Path(sys.argv[2])
+RANKS = Path(__file__).resolve().parents[1] / "run_ranks.sh"
+SHARDS = FOLDER / "shards"
+RECIPE = FOLDER / "recipe.toml"
+
+RECIPE_TEXT = f"""
+[data]
+shards = "{SHARDS}"
+[features]
+frames = 24
+mels = 32
+[model]
+size = ""
+dim = 16
+depth = 2
+heads = 2
+patch = [32, 4]
+stride = [32, 4]
+head = "mean"
+drop_path = 0.2
+dropout = 0.1
+[augment]
+mixup = 0.5
+mixup_alpha = 0.4
+freq_mask = 8
+time_mask = 4
+roll = 2
+noise = 0.05
+[loss]
+label_smoothing = 0.1
+[optimizer]
+lr = 5e-3
+clip_norm = 1.0
+[schedule]
+warmup_steps = 3
+[train]
+batch = 10
+epochs = 4
+precision = "fp32"
+[log]
+every_steps = 1
+"""
+
+
+def run(*arguments, ranks=0, expect=0):
+    """Runs tutti, on so many MPI ranks (0: without MPI), and checks its exit code."""
+    command = [str(TUTTI), *map(str, arguments)]
+    if ranks:
+        command = [str(RANKS), str(ranks), *command]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != expect:
+        raise AssertionError(f"{' '.join(command)}\nended with {done.returncode}, not {expect}:\n{done.stdout}{done.stderr}")
+    return done
+
+
+def train(output, *arguments, ranks=0, expect=0):
+    shutil.rmtree(output, ignore_errors=True)
+    return run("train", RECIPE, "--output", output, *arguments, ranks=ranks, expect=expect)
+
+
+def weights(output):
+    return (output / "checkpoints" / "latest" / "model.safetensors").read_bytes()
+
+
+def lines(output):
+    """metrics.jsonl without what depends on the clock."""
+    records = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+    for record in records:
+        record.pop("clips_per_second", None)
+    return records
+
+
+def losses(output):
+    return [record["loss"] for record in lines(output) if "split" not in record]
+
+
+def read_safetensors(path):
+    raw = path.read_bytes()
+    size = struct.unpack("<Q", raw[:8])[0]
+    header = json.loads(raw[8 : 8 + size])
+    header.pop("__metadata__", None)
+    return {
+        name: (entry["shape"], struct.unpack(f"<{math.prod(entry['shape'])}f", raw[8 + size + entry["data_offsets"][0] : 8 + size + entry["data_offsets"][1]]))
+        for name, entry in header.items()
+    }
+
+
+def write_safetensors(path, name, shape, values):
+    header = json.dumps({name: {"dtype": "F32", "shape": shape, "data_offsets": [0, 4 * len(values)]}}).encode()
+    header += b" " * (-len(header) % 8)
+    path.write_bytes(struct.pack("<Q", len(header)) + header + struct.pack(f"<{len(values)}f", *values))
+
+
+def make_sounds(folder):
+    """Low tones, high tones and noise, 0.25 s to 0.4 s, at two sample rates."""
+    rng = random.Random(1)
+    rows = ["path,label,fold"]
+    for i in range(48):
+        label = ["low", "high", "noise"][i % 3]
+        rate = 16000 if i % 2 else 22050
+        pitch = rng.uniform(150, 300) if label == "low" else rng.uniform(2000, 4000)
+        samples = [
+            rng.uniform(-0.3, 0.3) if label == "noise" else 0.4 * math.sin(2 * math.pi * pitch * t / rate) + rng.uniform(-0.02, 0.02)
+            for t in range(int(rate * rng.uniform(0.25, 0.4)))
+        ]
+        with wave.open(str(folder / f"{i:02}.wav"), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(rate)
+            file.writeframes(struct.pack(f"<{len(samples)}h", *(int(32767 * s) for s in samples)))
+        rows.append(f"{i:02}.wav,{label},{'test' if i >= 40 else 'validation' if i >= 32 else 'train'}")
+    (folder / "manifest.csv").write_text("\n".join(rows) + "\n")
+
+
+def shard_config(output, manifest="manifest.csv", **keys):
+    path = FOLDER / f"{output.name}.toml"
+    more = "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
+    path.write_text(
+        f'[input]\nmanifest = "{FOLDER / "sounds" / manifest}"\n[features]\nmels = 32\nframes = 32\n'
+        f'[output]\nfolder = "{output}"\nname = "toy"\nrecords_per_shard = 10\n{more}'
+    )
+    return path
+
+
+class Sharding(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        (FOLDER / "sounds").mkdir(parents=True)
+        make_sounds(FOLDER / "sounds")
+        RECIPE.write_text(RECIPE_TEXT)
+        run("shard", shard_config(SHARDS))
+
+    def test_every_number_of_ranks_writes_the_same_bytes(self):
+        files = sorted(path.name for path in SHARDS.iterdir() if path.name != "shard.toml")
+        self.assertEqual(files, ["index.json"] + [f"toy-{i:05}-of-00005.h5" for i in range(5)])
+        for ranks in (1, 2, 4):
+            other = FOLDER / f"shards-{ranks}"
+            run("shard", shard_config(other), ranks=ranks)
+            for name in files:
+                self.assertEqual((other / name).read_bytes(), (SHARDS / name).read_bytes(), f"{name} at {ranks} ranks")
+
+    def test_goes_on_where_it_was_stopped(self):
+        output = FOLDER / "stopped"
+        config = shard_config(output)
+        run("shard", config)
+        (output / "index.json").unlink()
+        (output / "toy-00002-of-00005.h5").unlink()
+        kept = (output / "toy-00001-of-00005.h5").stat().st_mtime_ns
+        run("shard", config, ranks=2)
+        self.assertEqual((output / "toy-00001-of-00005.h5").stat().st_mtime_ns, kept)
+        for path in SHARDS.iterdir():
+            if path.name != "shard.toml":
+                self.assertEqual((output / path.name).read_bytes(), path.read_bytes(), path.name)
+
+    def test_unreadable_files_are_listed_and_the_rest_is_done(self):
+        (FOLDER / "sounds" / "broken.wav").write_bytes(b"no sound")
+        text = (FOLDER / "sounds" / "manifest.csv").read_text()
+        (FOLDER / "sounds" / "with_broken.csv").write_text(text + "broken.wav,low,train\nmissing.wav,low,train\n")
+        output = FOLDER / "unreadable"
+        done = run("shard", shard_config(output, "with_broken.csv"), ranks=2, expect=1)
+        self.assertIn("broken.wav", done.stderr)
+        self.assertIn("missing.wav", done.stderr)
+        self.assertEqual(sum(shard["count"] for shard in json.loads((output / "index.json").read_text())["shards"]), 48)
+        run("shard", shard_config(output, "with_broken.csv", allow_unreadable=True), ranks=2)
+
+
+class Training(unittest.TestCase):
+    def test_every_number_of_ranks_learns_the_same(self):
+        train(FOLDER / "train-1")
+        reference = losses(FOLDER / "train-1")
+        self.assertEqual(len(reference), 16)
+        self.assertLess(sum(reference[-4:]), sum(reference[:4]))
+        for ranks in (1, 2, 4):
+            output = FOLDER / f"train-ranks-{ranks}"
+            train(output, ranks=ranks)
+            for step, (a, b) in enumerate(zip(reference, losses(output))):
+                self.assertAlmostEqual(a, b, delta=1e-5, msg=f"step {step + 1} at {ranks} ranks")
+
+    def test_accumulation_does_not_change_the_step(self):
+        train(FOLDER / "whole", "--max-steps", 4, "--set", "model.dropout=0.0")
+        train(FOLDER / "parts", "--max-steps", 4, "--set", "model.dropout=0.0", "--set", "train.accumulate=3", ranks=2)
+        for a, b in zip(losses(FOLDER / "whole"), losses(FOLDER / "parts")):
+            self.assertAlmostEqual(a, b, delta=1e-5)
+
+    def test_bce_and_milestones_and_adam(self):
+        train(
+            FOLDER / "bce", "--set", "loss.name=bce", "--set", "optimizer.name=adam", "--set", "schedule.name=milestones",
+            "--set", "schedule.milestones=[1, 2]", "--set", "train.precision=bf16", ranks=2,
+        )
+        validations = [record for record in lines(FOLDER / "bce") if record.get("split") == "validation"]
+        self.assertEqual(len(validations), 4)
+        self.assertIn("map", validations[0])
+        rates = [record["lr"] for record in lines(FOLDER / "bce") if "split" not in record]
+        self.assertAlmostEqual(rates[4], 0.0025)
+        self.assertAlmostEqual(rates[8], 0.00125)
+
+
+class Resuming(unittest.TestCase):
+    def test_a_cut_run_ends_as_the_uncut_one_bit_for_bit(self):
+        for ranks in (0, 2):
+            whole = FOLDER / f"uncut-{ranks}"
+            train(whole, ranks=ranks)
+            for cut in (1, 4, 6):  # in the middle of an epoch, and at its end
+                output = FOLDER / f"cut-{ranks}-{cut}"
+                train(output, "--max-steps", cut, ranks=ranks)
+                run("train", RECIPE, "--output", output, ranks=ranks)
+                self.assertEqual(weights(output), weights(whole), f"cut at {cut}, {ranks} ranks")
+                self.assertEqual(lines(output), lines(whole))
+
+    def test_goes_on_with_another_number_of_ranks(self):
+        output = FOLDER / "more-ranks"
+        train(FOLDER / "one-rank")
+        train(output, "--max-steps", 5, ranks=1)
+        run("train", RECIPE, "--output", output, ranks=4)
+        for a, b in zip(losses(FOLDER / "one-rank"), losses(output)):
+            self.assertAlmostEqual(a, b, delta=1e-5)
+
+    def test_a_finished_run_is_left_alone(self):
+        output = FOLDER / "finished"
+        train(output)
+        before = weights(output)
+        run("train", RECIPE, "--output", output)
+        self.assertEqual(weights(output), before)
+
+    def test_a_damaged_checkpoint_is_passed_over(self):
+        output = FOLDER / "damaged"
+        train(output)
+        whole = weights(output)
+        newest = sorted((output / "checkpoints").glob("step-*"))[-1] / "training_state.safetensors"
+        newest.write_bytes(newest.read_bytes()[:-1])
+        done = run("train", RECIPE, "--output", output)
+        self.assertIn("training_state.safetensors", done.stderr)
+        self.assertEqual(weights(output), whole)
+
+
+class Stopping(unittest.TestCase):
+    def stop(self, command, name, number):
+        output = FOLDER / name
+        shutil.rmtree(output, ignore_errors=True)
+        long = ["--set", "train.epochs=400", "--set", "log.every_steps=1"]
+        process = subprocess.Popen([*map(str, command), "train", str(RECIPE), "--output", str(output), *long],
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        deadline = time.time() + 60
+        while time.time() < deadline and not (output / "metrics.jsonl").exists():
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(number)
+        text, _ = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 75, text)
+        self.assertIn("stopped by a signal", text)
+        self.assertTrue((output / "checkpoints" / "latest" / "MANIFEST.json").exists())
+
+    def test_usr1_and_term_end_with_a_checkpoint_and_75(self):
+        self.stop([TUTTI], "stop-usr1", signal.SIGUSR1)
+        self.stop([TUTTI], "stop-term", signal.SIGTERM)
+
+    def test_launch_passes_term_on_and_75_back(self):
+        self.stop([TUTTI, "launch", "-n", "2", "--"], "stop-launch", signal.SIGTERM)
+
+
+class Evaluating(unittest.TestCase):
+    def test_every_number_of_ranks_scores_the_same(self):
+        output = FOLDER / "scored"
+        train(output, ranks=2)
+        rows = {ranks: run("evaluate", output, "--json", ranks=ranks).stdout for ranks in (0, 1, 2, 4)}
+        row = json.loads(rows[0])
+        self.assertEqual(row["count"], 8)
+        self.assertEqual(row["fold"], "test")
+        self.assertLessEqual({"accuracy", "map", "auc", "dprime", "loss"}, row.keys())
+        for ranks, text in rows.items():
+            self.assertEqual(text, rows[0], f"at {ranks} ranks")
+
+    def test_several_checkpoints_and_folds(self):
+        output = FOLDER / "several"
+        train(output)
+        done = run("evaluate", output, output / "checkpoints" / "latest", output / "checkpoints" / "latest" / "model.safetensors",
+                   "--data", SHARDS, "--fold", "validation", "--fold", "test", "--json")
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual([row["count"] for row in rows], [16, 16, 16])
+        self.assertIn("accuracy", run("evaluate", output).stdout)
+
+
+class Files(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.output = FOLDER / "files"
+        train(cls.output)
+
+    def test_features_then_forward_agree_with_predict(self):
+        sound = FOLDER / "sounds" / "40.wav"
+        run("features", sound, "-o", FOLDER / "raw.safetensors")
+        shape, raw = read_safetensors(FOLDER / "raw.safetensors")[str(sound)]
+        self.assertEqual(shape[1], 128)
+        self.assertEqual({value for value in raw[3::128]}, {struct.unpack("<f", struct.pack("<f", -23 * math.log(2)))[0]})
+        run("features", sound, "-o", FOLDER / "seen.safetensors", "--recipe", self.output / "recipe.toml")
+        shape, seen = read_safetensors(FOLDER / "seen.safetensors")[str(sound)]
+        self.assertEqual(shape, [24, 32])
+        write_safetensors(FOLDER / "input.safetensors", "input", [1, 24, 32], seen)
+        run("forward", self.output, "--input", FOLDER / "input.safetensors", "--output", FOLDER / "logits.safetensors")
+        shape, logits = read_safetensors(FOLDER / "logits.safetensors")["logits"]
+        self.assertEqual(shape, [1, 3])
+        total = sum(math.exp(x) for x in logits)
+        classes = json.loads(run("predict", self.output, sound, "--json").stdout)["classes"]
+        self.assertEqual(sorted(c["name"] for c in classes), ["high", "low", "noise"])
+        for c in classes:
+            self.assertAlmostEqual(c["score"], math.exp(logits[["high", "low", "noise"].index(c["name"])]) / total, places=5)
+
+    def test_forward_takes_recipe_and_foreign_weights(self):
+        model = self.output / "checkpoints" / "latest" / "model.safetensors"
+        raw = model.read_bytes()
+        size = struct.unpack("<Q", raw[:8])[0]
+        header = {("module." + k if k != "__metadata__" else k): v for k, v in json.loads(raw[8 : 8 + size]).items()}
+        del header["__metadata__"]
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)
+        foreign = FOLDER / "foreign.safetensors"
+        foreign.write_bytes(struct.pack("<Q", len(text)) + text + raw[8 + size :])
+        write_safetensors(FOLDER / "zeros.safetensors", "input", [2, 24, 32], [0.0] * (2 * 24 * 32))
+        run("forward", self.output / "checkpoints" / "latest", "--input", FOLDER / "zeros.safetensors", "--output", FOLDER / "a.safetensors")
+        run("forward", "--recipe", self.output / "recipe.toml", "--weights", foreign, "--input", FOLDER / "zeros.safetensors", "--output", FOLDER / "b.safetensors")
+        self.assertEqual(read_safetensors(FOLDER / "a.safetensors"), read_safetensors(FOLDER / "b.safetensors"))
+
+    def test_features_reports_what_it_cannot_read_and_does_the_rest(self):
+        sound = FOLDER / "sounds" / "40.wav"
+        done = run("features", FOLDER / "missing.wav", sound, "-o", FOLDER / "some.safetensors", expect=1)
+        self.assertIn("missing.wav", done.stderr)
+        self.assertEqual(list(read_safetensors(FOLDER / "some.safetensors")), [str(sound)])
+
+    def test_inspect_knows_every_kind_of_file(self):
+        for path, word in [
+            (RECIPE, "GFLOP"), (SHARDS, "noise: 16"), (SHARDS / "toy-00000-of-00005.h5", "clips"),
+            (self.output, "v.pos_embed"), (self.output / "checkpoints" / "latest", "its manifest holds"),
+            (FOLDER / "shards.toml", "records_per_shard"),
+        ]:
+            self.assertIn(word, run("inspect", path).stdout, path)
+
+    def test_help_of_every_subcommand(self):
+        for command in ["shard", "train", "evaluate", "predict", "features", "forward", "inspect", "launch"]:
+            self.assertIn("Usage:", run(command, "--help").stdout)
+
+
+class BadInput(unittest.TestCase):
+    def check(self, words, *arguments, ranks=0, expect=2):
+        text = run(*arguments, ranks=ranks, expect=expect).stderr
+        for word in words:
+            self.assertIn(word, text)
+        return text
+
+    def train(self, *assignments, words, ranks=0, expect=2, output="bad"):
+        sets = [part for assignment in assignments for part in ("--set", assignment)]
+        return self.check(words, "train", RECIPE, "--output", FOLDER / output, *sets, ranks=ranks, expect=expect)
+
+    def test_recipes(self):
+        self.train("optimizer.weigth_decay=1", words=["unknown key optimizer.weigth_decay", "optimizer.weight_decay?"])
+        self.train("train.batch=many", words=["train.batch must be an integer", '"many"'])
+        self.train("loss.label_smoothing=2", words=["label_smoothing must lie in", "2"])
+        self.train("model.name=cnn", words=["cnn", "ast"])
+        self.train("model.patch=[64, 4]", words=["patch", "64", "32"])
+        self.check(["missing.toml", "No such file"], "train", FOLDER / "missing.toml", "--output", FOLDER / "bad", expect=1)
+        self.check(["recipe.toml"], "train", "--output", FOLDER / "bad")
+
+    def test_shards_that_do_not_fit(self):
+        self.train("features.sample_rate=8000", words=["features.sample_rate: 8000 and 16000"])
+        self.train("features.frames=64", words=["features.frames = 64", "32"])
+        self.train("model.classes=5", words=["model.classes = 5", "3"])
+        self.train('data.train=["first"]', words=["first", "train", "validation", "test"])
+        self.train("data.shards=nowhere", words=["nowhere"], expect=1)
+
+    def test_ranks(self):
+        self.train("train.batch=3", words=["train.batch = 3", "4"], ranks=4)
+        manifest = FOLDER / "sounds" / "two.csv"
+        manifest.write_text("path,label\n00.wav,low\n01.wav,high\n")
+        run("shard", shard_config(FOLDER / "two", "two.csv"))
+        self.train(f"data.shards={FOLDER / 'two'}", words=["more ranks (4) than training clips (2)"], ranks=4)
+        other = f'if [ "$OMPI_COMM_WORLD_RANK" = 1 ]; then x="--set train.seed=9"; fi; exec "{TUTTI}" train "{RECIPE}" --output "{FOLDER}/bad" $x'
+        done = subprocess.run([str(RANKS), "2", "sh", "-c", other], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("ranks 0 and 1 were started with different recipes", done.stderr)
+        self.assertIn("train.seed: 1 and 9", done.stderr)
+
+    def test_another_recipe_in_the_same_folder(self):
+        train(FOLDER / "taken", "--max-steps", 1)
+        text = self.train("train.seed=5", "loader.threads=2", words=["train.seed: 1 and 5"], output="taken")
+        self.assertNotIn("loader.threads", text)
+
+    def test_sharding(self):
+        (FOLDER / "sounds" / "empty.csv").write_text("path,label\n")
+        self.check(["empty.csv"], "shard", shard_config(FOLDER / "bad-shards", "empty.csv"), expect=1)
+        self.check(["none.csv"], "shard", shard_config(FOLDER / "bad-shards", "none.csv"), expect=1)
+        config = shard_config(FOLDER / "bad-shards")
+        config.write_text(config.read_text().replace("[features]", 'classes = ["low", "high"]\n[features]'))
+        self.check(["noise", "manifest.csv", "4"], "shard", config, expect=1)
+        self.check(["features.mels: 32 and 40"], "shard", shard_config(SHARDS), "--set", "features.mels=40")
+        shard_config(SHARDS)
+
+    def test_files(self):
+        self.check(["nothing here"], "evaluate", FOLDER / "nothing here", expect=1)
+        self.check(["none of the 1 files"], "features", FOLDER / "x.wav", "-o", FOLDER / "x.safetensors", expect=1)
+        self.check(["is nothing that tutti knows"], "inspect", FOLDER / "sounds" / "00.wav", expect=1)
+
+    def test_launch_passes_a_failure_back(self):
+        done = self.check(["missing.toml"], "launch", "-n", 2, "--", "train", FOLDER / "missing.toml", "--output", FOLDER / "bad", expect=1)
+        self.assertEqual(len(re.findall("missing.toml", done)), 1, "told once")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], sys.argv[3]], verbosity=2)
