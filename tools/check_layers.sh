@@ -12,7 +12,7 @@ gpu='<(cuda_runtime_api|nccl|(c10|ATen)/cuda/[A-Za-z]+)\.h>'
 
 declare -A allowed=(
   [base]="$system|\"base/.*"
-  [data]="$system|$tensors|$json|<(hdf5|sndfile|soxr|xxhash|csv|jpeglib|turbojpeg)\.h>|\"(base|data)/.*"
+  [data]="$system|$tensors|$json|<(hdf5|sndfile|soxr|xxhash|xxh_x86dispatch|csv|jpeglib|turbojpeg)\.h>|\"(base|data)/.*"
   [dist]="$system|$tensors|$gpu|<mpi\.h>|<torch/csrc/autograd/(variable|function_hook)\.h>|\"(base|dist)/.*"
   [models]="$system|$torch|$json|\"(base|models)/.*"
   [recipes]="$system|$torch|$json|<toml\+\+/toml\.h>|\"(base|data|dist|models|recipes)/.*"
@@ -23,6 +23,7 @@ failures=0
 complain() { printf 'layers: %s\n' "$*" >&2; failures=$((failures + 1)); }
 
 for folder in base data dist models recipes launcher; do
+  [ -d "$folder" ] || complain "there is no folder $folder/"
   while IFS=: read -r file line include; do
     [[ $include =~ $quoted ]] || continue
     header=${BASH_REMATCH[1]}

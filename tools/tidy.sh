@@ -19,21 +19,21 @@ fi
 
 # The commands without the precompiled header, which is for GCC: each source includes what it uses.
 mkdir -p "$TIDY_DATABASE"
-mapfile -t sources < <(python3 - "$build/compile_commands.json" "$TIDY_DATABASE/compile_commands.json" \
-  <(in_git diff --name-only --diff-filter=d "$base") <<'PYTHON'
+in_git diff --name-only --diff-filter=d "$base" >"$TIDY_DATABASE/changed"
+python3 - "$build/compile_commands.json" "$TIDY_DATABASE" >"$TIDY_DATABASE/sources" <<'PYTHON'
 import json, os, re, sys
-commands, database, changed = sys.argv[1:]
+commands, folder = sys.argv[1:]
 entries = json.load(open(commands))
 for entry in entries:
     entry["command"] = re.sub(r" -Winvalid-pch -include \S+| -fpch-preprocess", "", entry["command"])
-json.dump(entries, open(database, "w"))
+json.dump(entries, open(os.path.join(folder, "compile_commands.json"), "w"))
 # A header is checked with the source of its name.
-changed = {os.path.splitext(os.path.abspath(line.strip()))[0] for line in open(changed)}
+changed = {os.path.splitext(os.path.abspath(line.strip()))[0] for line in open(os.path.join(folder, "changed"))}
 for path in sorted({entry["file"] for entry in entries}):
     if os.path.splitext(path)[0] in changed:
         print(os.path.relpath(path))
 PYTHON
-)
+mapfile -t sources <"$TIDY_DATABASE/sources"
 echo "tidy: ${#sources[@]} sources changed since ${base:0:10}"
 [ ${#sources[@]} -gt 0 ] || exit 0
 
