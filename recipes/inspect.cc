@@ -1,5 +1,6 @@
 #include "recipes/inspect.h"
 
+#include <algorithm>
 #include <iomanip>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -84,6 +85,19 @@ std::string inspect_checkpoint(const fs::path& folder) {
   return head + "\n" + inspect_weights(weights);
 }
 
+// Whether a TOML file is a configuration of `tutti shard`, by the tables that only that one has.
+bool is_shard_config(const fs::path& path) {
+  const auto entries = parse_toml(read_file(path), path.string());
+  return std::ranges::any_of(entries, [](const TomlEntry& entry) {
+    return entry.key.starts_with("input.") || entry.key.starts_with("output.");
+  });
+}
+
+std::string inspect_shard_config(const fs::path& path) {
+  auto config = read_shard_config(path);
+  return "# a configuration of tutti shard, with every key\n" + to_toml(sections(config));
+}
+
 std::string inspect_recipe(const fs::path& path) {
   auto recipe = read_recipe(path);
   std::ostringstream out;
@@ -116,7 +130,7 @@ std::string inspect(const fs::path& path) {
     return inspect_checkpoint(path);
   }
   const auto extension = path.extension();
-  if (extension == ".toml") return inspect_recipe(path);
+  if (extension == ".toml") return is_shard_config(path) ? inspect_shard_config(path) : inspect_recipe(path);
   if (extension == ".h5") return inspect_shard(path);
   if (extension == ".safetensors") return inspect_weights(path);
   throw Error(text("'", path.string(), "' is nothing that tutti knows"),

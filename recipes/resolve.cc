@@ -8,6 +8,8 @@
 namespace tutti::recipes {
 namespace {
 
+constexpr auto kRecipeFile = "recipe.toml";
+
 void check_features(const Recipe& recipe, const data::ShardSet& shards) {
   auto wanted = recipe.features;
   auto stored = shards.index().schema.features;
@@ -35,21 +37,19 @@ void take_open_values(Recipe& recipe, const Recipe& saved) {
   if (recipe.normalisation.from_shards()) recipe.normalisation = saved.normalisation;
 }
 
-// On one rank; the others hear of its result or its error.
-std::string continue_or_create(const std::filesystem::path& folder, Recipe& recipe,
-                               const data::ShardSet& shards, const at::Device& device) {
-  const auto file = folder / "recipe.toml";
+// The keys in which the folder's run differs; none where there is no run.
+std::string resolve_against(const std::filesystem::path& folder, Recipe& recipe, const data::ShardSet& shards,
+                            const at::Device& device) {
+  const auto file = folder / kRecipeFile;
   if (!std::filesystem::exists(file)) {
     resolve(recipe, shards, device);
-    std::filesystem::create_directories(folder);
-    replace_file(file, to_toml(recipe));
     return {};
   }
   auto saved = read_recipe(file);
   take_open_values(recipe, saved);
-  resolve(recipe, shards, device);
   std::string list;
   for (const auto& key : differing_keys(sections(saved), sections(recipe))) list += "\n  " + key;
+  if (list.empty()) resolve(recipe, shards, device);
   return list;
 }
 
@@ -90,13 +90,13 @@ void agree(const dist::Communicator& world, const Recipe& recipe) {
   }
 }
 
-Recipe open_run(const std::filesystem::path& folder, Recipe asked, const data::ShardSet& shards,
-                const at::Device& device, const dist::Communicator& world) {
+Recipe resolve_run(const std::filesystem::path& folder, Recipe asked, const data::ShardSet& shards,
+                   const at::Device& device, const dist::Communicator& world) {
   agree(world, asked);
   std::string outcome;
   if (world.rank() == 0) {
     try {
-      const auto differing = continue_or_create(folder, asked, shards, device);
+      const auto differing = resolve_against(folder, asked, shards, device);
       outcome = differing.empty() ? "=" + to_toml(asked) : "!" + differing;
     } catch (const Error& error) {
       outcome = std::string("?") + error.what();
@@ -114,6 +114,11 @@ Recipe open_run(const std::filesystem::path& folder, Recipe asked, const data::S
   recipe.model.frames = recipe.features.frames;
   recipe.model.mels = recipe.features.mels;
   return recipe;
+}
+
+void claim_run(const std::filesystem::path& folder, const Recipe& recipe) {
+  std::filesystem::create_directories(folder);
+  if (!std::filesystem::exists(folder / kRecipeFile)) replace_file(folder / kRecipeFile, to_toml(recipe));
 }
 
 }  // namespace tutti::recipes

@@ -17,11 +17,14 @@ void resolve(Recipe& recipe, const data::ShardSet& shards, const at::Device& dev
 // Throws UsageError when the ranks hold different recipes.
 void agree(const dist::Communicator& world, const Recipe& recipe);
 
-// Makes the run's folder and saves the resolved recipe in it, or, where there is one already, checks that
-// this is the same run: throws UsageError that lists the keys that differ. Values that `asked` leaves open
-// ("auto" and the like) are taken from the saved recipe first, so that a run continues with what it
-// started with. Returns the resolved recipe. Collective: one rank touches the folder.
-Recipe open_run(const std::filesystem::path& folder, Recipe asked, const data::ShardSet& shards,
-                const at::Device& device, const dist::Communicator& world);
+// The resolved recipe of the run in this folder. Where the folder holds a run already, what `asked` leaves
+// open ("auto" and the like) is taken from the recipe saved there, so that a run continues with what it
+// started with; throws UsageError that lists the keys when another one differs. Writes nothing. Collective:
+// one rank reads the folder.
+Recipe resolve_run(const std::filesystem::path& folder, Recipe asked, const data::ShardSet& shards,
+                   const at::Device& device, const dist::Communicator& world);
+
+// Makes the run's folder, and saves the recipe in it where there is none yet. For one rank.
+void claim_run(const std::filesystem::path& folder, const Recipe& recipe);
 
 }  // namespace tutti::recipes

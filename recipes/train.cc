@@ -115,7 +115,7 @@ TrainOutcome train(const Recipe& asked, const std::filesystem::path& folder,
 
   // Data.
   const auto shards = data::ShardSet::open(asked.data.shards);
-  const Recipe recipe = open_run(folder, asked, shards, session.device, world);
+  const Recipe recipe = resolve_run(folder, asked, shards, session.device, world);
   const data::Sampler sampler(data::whole_clips(shards, shards.records(recipe.data.train)),
                               data::Order::shuffled, static_cast<std::uint64_t>(recipe.train.seed));
   const auto validation_records = shards.records(recipe.data.validation);
@@ -137,7 +137,8 @@ TrainOutcome train(const Recipe& asked, const std::filesystem::path& folder,
   dist::GradientSync gradients(optimizer.parameters(), session.peers, recipe.communication);
   const data::FrontEnd front_end(recipe.features, recipe.normalisation.mean, recipe.normalisation.std);
 
-  // Where an earlier run stopped.
+  // The run's folder, and where an earlier call stopped.
+  if (first_rank) claim_run(folder, recipe);
   Checkpoints checkpoints(folder / "checkpoints", first_rank);
   std::string from = first_rank ? checkpoints.newest(console.log).value_or("").string() : "";
   dist::broadcast(world, from, 0);

@@ -370,14 +370,18 @@ class BadInput(unittest.TestCase):
         sets = [part for assignment in assignments for part in ("--set", assignment)]
         return self.check(words, "train", RECIPE, "--output", FOLDER / output, *sets, ranks=ranks, expect=expect)
 
+    def setUp(self):
+        shutil.rmtree(FOLDER / "bad", ignore_errors=True)
+
     def test_recipes(self):
         self.train("optimizer.weigth_decay=1", words=["unknown key optimizer.weigth_decay", "optimizer.weight_decay?"])
         self.train("train.batch=many", words=["train.batch must be an integer", '"many"'])
         self.train("loss.label_smoothing=2", words=["label_smoothing must lie in", "2"])
         self.train("model.name=cnn", words=["cnn", "ast"])
         self.train("model.patch=[64, 4]", words=["patch", "64", "32"])
+        self.assertFalse((FOLDER / "bad").exists(), "a recipe that cannot be leaves nothing behind")
         self.check(["missing.toml", "No such file"], "train", FOLDER / "missing.toml", "--output", FOLDER / "bad", expect=1)
-        self.check(["recipe.toml"], "train", "--output", FOLDER / "bad")
+        self.check(["RECIPE is required"], "train", "--output", FOLDER / "bad")
 
     def test_shards_that_do_not_fit(self):
         self.train("features.sample_rate=8000", words=["features.sample_rate: 8000 and 16000"])
