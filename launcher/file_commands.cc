@@ -25,7 +25,9 @@ Command predict_command(CLI::App& program) {
   app->add_option("CHECKPOINT", options->checkpoint, "Checkpoint folder, run folder or weight file")
       ->required();
   app->add_option("AUDIO", options->audio, "Sound files of any kind that libsndfile reads")->required();
-  app->add_option("--top", options->top, "How many classes")->capture_default_str()->check(CLI::PositiveNumber);
+  app->add_option("--top", options->top, "How many classes")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   app->add_flag("--json", options->json, "One JSON object a file, a line each");
   app->footer("Example:\n  tutti predict runs/rime some.wav other.ogg --top 3");
   return {app, [options](const Job& job) {

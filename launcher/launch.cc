@@ -136,7 +136,8 @@ LaunchCommand launch_command(CLI::App& program) {
                   "Compute threads of each rank (default: its share of the cores)")
       ->check(CLI::Range(1, 1024));
   app->add_option("--bind", options->bind,
-                  "core: each rank on cores of its own; none; auto: core where each has two or more")->capture_default_str()
+                  "core: each rank on cores of its own; none; auto: core where each has two or more")
+      ->capture_default_str()
       ->check(CLI::IsMember({"auto", "core", "none"}));
   app->add_option("--mpirun", options->mpirun_options,
                   "An option for mpirun, as often as needed: --mpirun=--hostfile --mpirun=hosts")

@@ -37,7 +37,8 @@ recipes::Console make_console(int rank) {
 // Errors that every rank meets are told once: the first rank's message ends the job before the others speak.
 void report(int rank, int ranks, std::string_view message) {
   if (rank > 0) std::this_thread::sleep_for(std::chrono::seconds(1));
-  std::cerr << text("tutti: ", ranks > 1 && rank > 0 ? text("rank ", rank, ": ") : "", message, '\n') << std::flush;
+  std::cerr << text("tutti: ", ranks > 1 && rank > 0 ? text("rank ", rank, ": ") : "", message, '\n')
+            << std::flush;
 }
 
 int run(dist::Environment& environment, const Run& command) {

@@ -107,8 +107,6 @@ std::string inspect_recipe(const fs::path& path) {
   }
   if (recipe.model.classes == 0)
     return out.str() + "\n# the model's size depends on the class count of shards that are not there\n";
-  recipe.model.frames = recipe.features.frames;
-  recipe.model.mels = recipe.features.mels;
   const auto spec = models::find(recipe.model.name);
   const auto model = spec.build(recipe.model, 0);
   out << "\n# " << models::parameter_count(*model) << " parameters, " << spec.flops(recipe.model).whole / 1e9

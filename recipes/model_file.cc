@@ -49,16 +49,12 @@ TrainedModel load_model(const fs::path& checkpoint, const Log& log) {
   const auto names = nlohmann::json::parse(classes->second, nullptr, /*allow_exceptions=*/false);
   if (!names.is_array()) throw Error(text("'", file.string(), "': its class names are damaged"));
   trained.classes = names.get<Strings>();
-  trained.recipe.model.frames = trained.recipe.features.frames;
-  trained.recipe.model.mels = trained.recipe.features.mels;
   trained.model = build(trained.recipe, std::move(weights), log);
   return trained;
 }
 
 TrainedModel load_model(Recipe recipe, const fs::path& file, const Log& log) {
   auto weights = models::load_tensors(file);
-  recipe.model.frames = recipe.features.frames;
-  recipe.model.mels = recipe.features.mels;
   for (const auto* name : {"mlp_head.1.bias", "module.mlp_head.1.bias"}) {
     const auto bias = weights.tensors.find(name);
     if (recipe.model.classes == 0 && bias != weights.tensors.end())

@@ -132,6 +132,8 @@ Recipe parse_recipe(std::string_view document, const std::string& source, const 
   for (const auto& entry : entries) assign(all, entry);
   validate(all);
   data::check(recipe.features);
+  recipe.model.frames = recipe.features.frames;
+  recipe.model.mels = recipe.features.mels;
   return recipe;
 }
 

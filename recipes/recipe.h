@@ -72,8 +72,8 @@ struct Recipe {
 // The recipe's tables, in the order in which they are written.
 Sections sections(Recipe& recipe);
 
-// Fills a recipe from TOML text and then from --set assignments, and checks every value. Throws UsageError
-// that names source, key and value. `read_recipe` takes the text from a file.
+// Fills a recipe from TOML text and then from --set assignments, gives the model its input's size, and checks
+// every value. Throws UsageError that names source, key and value. `read_recipe` takes the text from a file.
 Recipe parse_recipe(std::string_view document, const std::string& source, const Strings& assignments = {});
 Recipe read_recipe(const std::filesystem::path& path, const Strings& assignments = {});
 

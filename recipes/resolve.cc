@@ -71,8 +71,6 @@ void resolve(Recipe& recipe, const data::ShardSet& shards, const at::Device& dev
     }
     recipe.normalisation = {statistics.mean, statistics.std};
   }
-  recipe.model.frames = recipe.features.frames;
-  recipe.model.mels = recipe.features.mels;
   recipe.train.precision = resolve_precision(recipe.train.precision, device);
   if (recipe.checkpoint.best == "auto")
     recipe.checkpoint.best = recipe.loss.name == "bce" ? "map" : "accuracy";
@@ -92,7 +90,6 @@ void agree(const dist::Communicator& world, const Recipe& recipe) {
 
 Recipe resolve_run(const std::filesystem::path& folder, Recipe asked, const data::ShardSet& shards,
                    const at::Device& device, const dist::Communicator& world) {
-  agree(world, asked);
   std::string outcome;
   if (world.rank() == 0) {
     try {
@@ -110,10 +107,7 @@ Recipe resolve_run(const std::filesystem::path& folder, Recipe asked, const data
              "' holds a run of another recipe; these keys differ (there and here):", outcome.substr(1)),
         "", "\nContinue it with its own recipe, or give another --output.");
   }
-  auto recipe = parse_recipe(std::string_view(outcome).substr(1), "the run's recipe");
-  recipe.model.frames = recipe.features.frames;
-  recipe.model.mels = recipe.features.mels;
-  return recipe;
+  return parse_recipe(std::string_view(outcome).substr(1), "the run's recipe");
 }
 
 void claim_run(const std::filesystem::path& folder, const Recipe& recipe) {

@@ -9,9 +9,9 @@
 
 namespace tutti::recipes {
 
-// Fills in the class count, the normalisation, the input's size, the precision and the metric that chooses
-// the best checkpoint. Throws UsageError that names the key and both values when the shards were made with
-// other features than the recipe's, are shorter, or have another number of classes.
+// Fills in the class count, the normalisation, the precision and the metric that chooses the best checkpoint.
+// Throws UsageError that names the key and both values when the shards were made with other features than the
+// recipe's, are shorter, or have another number of classes.
 void resolve(Recipe& recipe, const data::ShardSet& shards, const at::Device& device);
 
 // Throws UsageError when the ranks hold different recipes.

@@ -109,6 +109,7 @@ bool improves(const Recipe& recipe, double value, const std::optional<double>& b
 TrainOutcome train(const Recipe& asked, const std::filesystem::path& folder,
                    std::optional<std::int64_t> max_steps, const dist::Communicator& world,
                    const Console& console) {
+  agree(world, asked);
   const StopSignal stop_signal;
   const Session session = open_session(world, asked.train.device, asked.train.threads, console.log);
   const bool first_rank = world.rank() == 0;

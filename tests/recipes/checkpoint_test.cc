@@ -18,8 +18,6 @@ Recipe tiny_recipe() {
       "[features]\nframes = 16\nmels = 16\nmean = -4\nstd = 4\n"
       "[model]\nsize = ''\ndim = 8\ndepth = 1\nheads = 2\npatch = [16, 4]\nstride = [16, 4]\nclasses = 3\n",
       "tiny");
-  recipe.model.frames = recipe.features.frames;
-  recipe.model.mels = recipe.features.mels;
   return recipe;
 }
 
