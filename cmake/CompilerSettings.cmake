@@ -47,3 +47,11 @@ include(GNUInstallDirs)
 # DT_RPATH (not RUNPATH), because it also serves the libraries that LibTorch itself needs.
 add_link_options(-Wl,--disable-new-dtags)
 set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
+
+# share_precompiled_torch(TARGET): an executable that uses the <torch/torch.h> which tutti_models precompiles.
+# That was compiled with -fPIC; an executable would otherwise ask for -fPIE, and GCC refuses the mixture.
+function(share_precompiled_torch target)
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${target} PRIVATE -fPIC)
+  target_precompile_headers(${target} REUSE_FROM tutti_models)
+endfunction()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # tidy.sh BUILD [BASE]: clang-tidy on the sources that changed since the commit BASE (default: where this
-# branch left origin/main, else the last 20 commits), with the compile commands of the folder BUILD. Within
+# branch left origin/main, else the last 10 commits), with the compile commands of the folder BUILD. Within
 # TIDY_MINUTES (10); what was not reached by then is named, and is no failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,7 +14,7 @@ if ! in_git rev-parse -q --verify HEAD >/dev/null; then echo "tidy: no git histo
 head=$(in_git rev-parse HEAD)
 base=${2:-$(in_git merge-base origin/main HEAD 2>/dev/null || true)}
 if [ -z "$base" ] || [ "$base" = "$head" ]; then
-  base=$(in_git rev-parse -q --verify HEAD~20 || git hash-object -t tree /dev/null)
+  base=$(in_git rev-parse -q --verify HEAD~10 || git hash-object -t tree /dev/null)
 fi
 
 # The commands without the precompiled header, which is for GCC: each source includes what it uses.
