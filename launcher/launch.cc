@@ -61,7 +61,7 @@ Strings mpirun_command(const LaunchOptions& options) {
   command.insert(command.end(), bind.begin(), bind.end());
   if (!scheduled && options.ranks > cores)
     command.insert(command.end(), {"--oversubscribe", "--mca", "mpi_yield_when_idle", "1"});
-  if (::geteuid() == 0) command.push_back("--allow-run-as-root");
+  if (::geteuid() == 0) command.emplace_back("--allow-run-as-root");
   if (options.threads > 0) command.insert(command.end(), {"-x", text("OMP_NUM_THREADS=", options.threads)});
   command.insert(command.end(), {"-x", text("TUTTI_TERMINAL=", ::isatty(STDERR_FILENO))});
   command.insert(command.end(), options.mpirun_options.begin(), options.mpirun_options.end());
