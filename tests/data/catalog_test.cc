@@ -97,7 +97,7 @@ TEST_F(Manifest, NamesFileLineAndValue) {
   expect_complaint("path,label\n,x\n", "the path is empty");
   expect_complaint("path,label\na.wav,x\n\nb.wav,y\n", "line 4 ", {"x"});
   expect_complaint("path,label\nb.wav,y\n", "'y' is not in the class list", {"x"});
-  expect_complaint("path,label\na.wav,x\n/tmp/b.wav,x\n", "absolute: '/tmp/b.wav'");
+  expect_complaint("path,label\na.wav,x\n/elsewhere/b.wav,x\n", "absolute: '/elsewhere/b.wav'");
   expect_complaint("path,label\na/../../b.wav,x\n", "out of its folder");
   expect_complaint("path,label\na.wav,x\nb.wav,x\na.wav,x\n", "'a.wav' is that of line 2");
   expect_complaint("path,label\na.wav,x\n\xff.wav,x\n", "line 3 ");
