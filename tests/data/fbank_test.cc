@@ -2,6 +2,7 @@
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
@@ -10,6 +11,7 @@
 #include <cfloat>
 #include <cmath>
 #include <complex>
+#include <limits>
 #include <numbers>
 #include <span>
 #include <string>
@@ -31,7 +33,7 @@ at::Tensor golden(const std::string& name) {
     const bool is_wave = entry.dtype == models::DType::i16;
     at::Tensor tensor = at::empty(entry.shape, is_wave ? at::kShort : at::kFloat);
     reader.read(entry, {static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()});
-    return is_wave ? tensor.to(at::kFloat).div(32768).unsqueeze(0) : tensor;
+    return is_wave ? tensor.to(at::kFloat).div(32768).view({-1, tensor.size(-1)}) : tensor;
   }
   throw Error("no tensor " + name + " in " + kGolden);
 }
@@ -94,12 +96,13 @@ at::Tensor by_definition(const FeatureOptions& options, const at::Tensor& wave_1
 }
 
 struct Distance {
-  double most, mean;
+  double most, mean, far;  // far: share of bins more than 1e-4 apart
 };
 
 Distance distance(const at::Tensor& a, const at::Tensor& b) {
   const at::Tensor gap = a.to(at::kDouble).sub(b.to(at::kDouble)).abs();
-  return {gap.max().item<double>(), gap.mean().item<double>()};
+  return {gap.max().item<double>(), gap.mean().item<double>(),
+          gap.gt(1e-4).to(at::kDouble).mean().item<double>()};
 }
 
 struct Case {
@@ -108,29 +111,50 @@ struct Case {
 };
 
 const std::vector<Case> kCases{
-    {"noise.samples", "noise.mels128", {}}, {"whisper.samples", "whisper.mels128", {}},
-    {"chirp.samples", "chirp.mels128", {}}, {"clicks.samples", "clicks.mels128", {}},
-    {"clip.samples", "clip.mels128", {}},   {"clip.samples", "clip.other", kOther},
+    {"noise.samples", "noise.mels128", {}},       {"whisper.samples", "whisper.mels128", {}},
+    {"clicks.samples", "clicks.mels128", {}},     {"clip.samples", "clip.mels128", {}},
+    {"excerpts.samples", "excerpts.mels128", {}}, {"clip.samples", "clip.other", kOther},
 };
+// Tones: in bins 120 dB below them every float32 FFT leaves its own rounding, up to 3e-2 of the logarithm.
+const Case kChirp{"chirp.samples", "chirp.mels128", {}};
+
+at::Tensor frames_of(const Case& c) { return Fbank(c.options)(golden(c.samples)).flatten(0, 1); }
 
 TEST(Fbank, MatchesTorchaudio) {
   for (const Case& c : kCases) {
-    const at::Tensor features_TM = golden(c.features);
-    const at::Tensor ours_TM = Fbank(c.options)(golden(c.samples)).squeeze(0);
-    ASSERT_EQ(ours_TM.sizes(), features_TM.sizes()) << c.features;
-    const Distance gap = distance(ours_TM, features_TM);
-    EXPECT_LE(gap.most, 4e-6) << c.features;
+    const Distance gap = distance(frames_of(c), golden(c.features));
+    EXPECT_LE(gap.most, 2e-3) << c.features;
+    EXPECT_LE(gap.far, 1e-3) << c.features;
   }
+  EXPECT_LE(distance(frames_of(kChirp), golden(kChirp.features)).most, 3e-2);
 }
 
 TEST(Fbank, IsNoFartherFromFloat64ThanTorchaudio) {
-  for (const Case& c : kCases) {
-    const at::Tensor exact_TM = by_definition(c.options, golden(c.samples));
-    const Distance ours = distance(Fbank(c.options)(golden(c.samples)).squeeze(0), exact_TM);
+  std::vector<Case> cases = kCases;
+  cases.push_back(kChirp);
+  for (const Case& c : cases) {
+    std::vector<at::Tensor> exact;
+    for (const at::Tensor& wave_S : golden(c.samples).unbind()) {
+      exact.push_back(by_definition(c.options, wave_S.unsqueeze(0)));
+    }
+    const at::Tensor exact_TM = at::cat(exact);
+    const Distance ours = distance(frames_of(c), exact_TM);
     const Distance theirs = distance(golden(c.features), exact_TM);
-    // Equal but for the last bits.
-    EXPECT_LE(ours.mean, 1.01 * theirs.mean) << c.features;
-    EXPECT_LE(ours.most, 1.01 * theirs.most) << c.features;
+    EXPECT_LE(ours.mean, theirs.mean) << c.features;
+    EXPECT_LE(ours.far, theirs.far) << c.features;
+    EXPECT_LE(ours.most, 1.05 * theirs.most) << c.features;  // one bin of thousands
+  }
+}
+
+// What a GPU computes, here on the CPU.
+TEST(Fbank, TensorsAgreeWithLoops) {
+  for (const Case& c : kCases) {
+    const at::Tensor waves_BS = golden(c.samples);
+    const at::Tensor loops_BTM = Fbank(c.options)(waves_BS);
+    at::Tensor tensors_BTM = at::empty_like(loops_BTM);
+    FbankTensors{FbankDefinition(c.options)}(waves_BS, tensors_BTM);
+    EXPECT_LE(distance(tensors_BTM, loops_BTM).most, 2e-3) << c.features;
+    EXPECT_LE(distance(tensors_BTM.flatten(0, 1), golden(c.features)).most, 4e-6) << c.features;
   }
 }
 
@@ -161,18 +185,26 @@ TEST(Fbank, AClipIsTheSameInEveryBatch) {
   }
 }
 
-// Long clips are cut into slices of frames; no seam may show, not even with the last slice short.
-TEST(Fbank, SlicesShowNoSeam) {
+// Long clips are shared by threads, and frames go eight at a time: neither shows.
+TEST(Fbank, AFrameIsTheSameAmongAnyFrames) {
   const Fbank fbank{FeatureOptions{}};
-  const std::int64_t frames = 2049;
+  const std::int64_t frames = 16384 + 13;
   const at::Tensor wave = noise(1, sample_count(FeatureOptions{}, frames));
   const at::Tensor whole = fbank(wave);
   ASSERT_EQ(whole.size(1), frames);
-  for (std::int64_t frame : {0, 1000, 1023, 1024, 2048}) {
+  for (std::int64_t frame : {0, 1, 1003, 16383, 16384, 16396}) {
     const std::int64_t count = std::min<std::int64_t>(30, frames - frame);
     const at::Tensor part = fbank(wave.narrow(1, frame * 160, sample_count(FeatureOptions{}, count)));
-    EXPECT_LE(distance(part, whole.narrow(1, frame, count)).most, 5e-4) << frame;
+    EXPECT_TRUE(part.equal(whole.narrow(1, frame, count))) << frame;
   }
+}
+
+TEST(Fbank, NotANumberStaysOne) {
+  at::Tensor wave = noise(1, 16000);
+  wave[0][8000] = std::numeric_limits<float>::quiet_NaN();
+  const at::Tensor log_mel_TM = Fbank(FeatureOptions{})(wave).squeeze(0);
+  EXPECT_TRUE(log_mel_TM[49][64].isnan().item<bool>());
+  EXPECT_TRUE(log_mel_TM[20].isfinite().all().item<bool>());
 }
 
 TEST(Fbank, MoreMelBinsThanFftBins) {
