@@ -14,8 +14,8 @@
 #include <new>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "base/error.h"
-#include "data/descriptor.h"
 
 namespace tutti::data {
 

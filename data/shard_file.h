@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "data/catalog.h"
-#include "data/descriptor.h"
 #include "data/shard_format.h"
 
 namespace tutti::data {

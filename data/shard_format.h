@@ -23,7 +23,8 @@ struct ShardSchema {
   std::string kind = "spectrogram";
   FeatureOptions features = {};  // frames: of a record. padding is the front end's business and not stored
   Strings classes = {};          // names, by label index
-  Strings folds = {};            // names, by fold number; statistics are of fold 0
+  Strings folds = {};            // names, by fold number
+  bool has_fold_0 = true;        // statistics are of fold 0; where it is empty, of all clips
 };
 
 // The stored feature settings: fields(features) without those that do not shape a record.
@@ -35,8 +36,8 @@ std::size_t record_bytes(const ShardSchema& schema);
 // "NAME-00002-of-00004.h5"
 std::string shard_file_name(const std::string& name, std::int64_t number, std::int64_t count);
 
-// Sums over the valid frames of fold 0, kept by shard, so that the statistics of a data set do not
-// depend on who wrote which shard.
+// Sums over the valid frames of fold 0 (or of all), kept by shard, so that the statistics of a data set do
+// not depend on who wrote which shard.
 struct FeatureSums {
   double sum = 0;
   double squares = 0;

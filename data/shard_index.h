@@ -31,7 +31,7 @@ struct ShardIndex {
   std::vector<ShardEntry> shards;
   std::vector<std::int64_t> fold_counts;   // records, by fold
   std::vector<std::int64_t> class_counts;  // records that carry the label, by class
-  Statistics statistics;                   // over the valid frames of fold 0
+  Statistics statistics;                   // over the valid frames of fold 0; without it, of all
 
   std::int64_t records() const;
 };

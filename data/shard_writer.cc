@@ -50,7 +50,8 @@ void check_record(const fs::path& path, const ShardSchema& schema, const ShardRe
   }
 }
 
-// Adds the valid frames of fold 0; looks at all values, because what is not finite would spoil training.
+// Adds the valid frames of fold 0, or of all; looks at all values, because what is not finite would spoil
+// training.
 void add_features(const fs::path& path, const ShardSchema& schema, const ShardRecord& record,
                   FeatureSums& sums) {
   const auto valid = static_cast<std::size_t>(record.length * schema.features.mels);
@@ -70,7 +71,7 @@ void add_features(const fs::path& path, const ShardSchema& schema, const ShardRe
       squares += value * value;
     }
   }
-  if (record.fold != 0) return;
+  if (record.fold != 0 && schema.has_fold_0) return;
   sums.sum += sum;
   sums.squares += squares;
   sums.frames += record.length;

@@ -41,6 +41,20 @@ void report(int rank, int ranks, std::string_view message) {
             << std::flush;
 }
 
+// The first line of what a library says; the rest is a trace of its own code. That memory ran out comes as
+// different types from different allocators.
+std::string explain(const std::exception& error) {
+  const std::string_view what = error.what();
+  const auto line = what.substr(0, what.find('\n'));
+  for (const std::string_view sign : {"out of memory", "allocate memory", "enough memory", "bad_alloc"}) {
+    if (line.find(sign) == std::string_view::npos) continue;
+    return Error("there is not enough memory", line,
+                 "Lower train.batch, or raise train.accumulate: a rank then takes its share in parts.")
+        .what();
+  }
+  return std::string(line);
+}
+
 int run(dist::Environment& environment, const Run& command) {
   const auto world = environment.world();
   const auto console = make_console(world.rank());
@@ -50,8 +64,10 @@ int run(dist::Environment& environment, const Run& command) {
   } catch (const UsageError& error) {
     code = kBadUsage;
     report(world.rank(), world.size(), error.what());
-  } catch (const std::exception& error) {
+  } catch (const Error& error) {
     report(world.rank(), world.size(), error.what());
+  } catch (const std::exception& error) {
+    report(world.rank(), world.size(), explain(error));
   }
   if (world.size() > 1) environment.abort(code);
   return code;

@@ -33,7 +33,9 @@ std::string inspect_shards(const fs::path& folder) {
       << "clips     " << index.records() << " in " << index.shards.size() << " files\n"
       << "features  " << of_features(index.schema.features) << '\n'
       << "mean, std " << index.statistics.mean << ", " << index.statistics.std << " over "
-      << index.statistics.frames << " frames of fold '" << index.schema.folds.front() << "'\n";
+      << index.statistics.frames << " frames of "
+      << (index.fold_counts.front() > 0 ? text("fold '", index.schema.folds.front(), "'") : "all folds")
+      << '\n';
   for (std::size_t f = 0; f < index.fold_counts.size(); ++f) {
     if (index.fold_counts[f] > 0)
       out << "fold      " << index.schema.folds[f] << ": " << index.fold_counts[f] << '\n';

@@ -25,11 +25,18 @@ fs::path find_weights(const fs::path& checkpoint) {
     throw Error(text("there is no '", checkpoint.string(), "'"),
                 "a checkpoint, run folder or weight file is wanted here");
   }
-  if (!fs::is_directory(checkpoint)) return checkpoint;
+  const auto verify = [](const fs::path& folder) {  // an exported model may lie there alone
+    if (fs::exists(folder / "MANIFEST.json") || fs::exists(folder / "state.json"))
+      verify_checkpoint(fs::canonical(folder));
+  };
+  if (!fs::is_directory(checkpoint)) {
+    if (checkpoint.filename() == "model.safetensors") verify(fs::absolute(checkpoint).parent_path());
+    return checkpoint;
+  }
   for (const auto& folder :
        {checkpoint, checkpoint / "checkpoints" / "best", checkpoint / "checkpoints" / "latest"}) {
     if (!fs::exists(folder / "model.safetensors")) continue;
-    if (fs::exists(folder / "state.json")) verify_checkpoint(fs::canonical(folder));
+    verify(folder);
     return folder / "model.safetensors";
   }
   throw Error(text("'", checkpoint.string(), "' is no checkpoint"),

@@ -110,9 +110,11 @@ Recipe resolve_run(const std::filesystem::path& folder, Recipe asked, const data
   return parse_recipe(std::string_view(outcome).substr(1), "the run's recipe");
 }
 
-void claim_run(const std::filesystem::path& folder, const Recipe& recipe) {
+FileLock claim_run(const std::filesystem::path& folder, const Recipe& recipe) {
   std::filesystem::create_directories(folder);
+  FileLock lock(folder / ".lock", text("run '", folder.string(), "'"));
   if (!std::filesystem::exists(folder / kRecipeFile)) replace_file(folder / kRecipeFile, to_toml(recipe));
+  return lock;
 }
 
 }  // namespace tutti::recipes

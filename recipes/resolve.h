@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "base/file_lock.h"
 #include "data/shard_set.h"
 #include "dist/communicator.h"
 #include "recipes/recipe.h"
@@ -24,7 +25,8 @@ void agree(const dist::Communicator& world, const Recipe& recipe);
 Recipe resolve_run(const std::filesystem::path& folder, Recipe asked, const data::ShardSet& shards,
                    const at::Device& device, const dist::Communicator& world);
 
-// Makes the run's folder, and saves the recipe in it where there is none yet. For one rank.
-void claim_run(const std::filesystem::path& folder, const Recipe& recipe);
+// Makes the run's folder, and saves the recipe in it where there is none yet. No other process may write to
+// the run while the lock lives: throws Error that names the one that does. For one rank.
+FileLock claim_run(const std::filesystem::path& folder, const Recipe& recipe);
 
 }  // namespace tutti::recipes

@@ -5,11 +5,15 @@
 #include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <span>
 
 #include "base/error.h"
+#include "base/file_lock.h"
 #include "base/files.h"
 #include "data/catalog.h"
 #include "data/fbank.h"
+#include "data/official_catalogs.h"
 #include "data/shard_file.h"
 #include "data/shard_index.h"
 #include "data/shard_writer.h"
@@ -27,26 +31,32 @@ data::Catalog read_catalog(const ShardInputOptions& input) {
     throw UsageError("give either input.manifest or input.folder",
                      "the one is a CSV file, the other a folder per class");
   }
-  if (!input.folder.empty()) return data::read_folders(input.folder, input.classes);
+  if (!input.folder.empty()) {
+    if (input.layout == "esc50") return data::read_esc50(input.folder, input.classes);
+    if (input.layout == "speech_commands") return data::read_speech_commands(input.folder, input.classes);
+    return data::read_folders(input.folder, input.classes);
+  }
   const auto root = input.root.empty() ? std::nullopt : std::optional<fs::path>(input.root);
   return data::read_manifest(input.manifest, root, input.classes);
 }
 
-// Makes the folder, and sees to it that it is this configuration's own.
-void claim_folder(ShardConfig config) {
+// Makes the folder, and sees to it that it is this configuration's own, and for one job at a time.
+FileLock claim_folder(ShardConfig config) {
+  fs::create_directories(config.output.folder);
+  FileLock lock(fs::path(config.output.folder) / ".lock", text("'", config.output.folder, "'"));
   const auto copy = fs::path(config.output.folder) / kConfigCopy;
   if (fs::exists(copy)) {
     auto there = read_shard_config(copy);
     std::string list;
     for (const auto& key : differing_keys(sections(there), sections(config))) list += "\n  " + key;
-    if (list.empty()) return;
+    if (list.empty()) return lock;
     throw UsageError(
         text("'", config.output.folder,
              "' holds shards of another configuration; these keys differ (there and here):", list),
         "", "\nGive another output.folder, or delete that one.");
   }
-  fs::create_directories(config.output.folder);
   replace_file(copy, to_toml(sections(config)));
+  return lock;
 }
 
 data::ShardRecord make_record(const data::Clip& clip, const data::FeatureOptions& features,
@@ -85,6 +95,19 @@ std::vector<Unreadable> gather(const dist::Communicator& world, const std::vecto
   return all;
 }
 
+// A shard of unreadable clips alone is not written: its number stays free.
+void drop_empty(Strings& files, std::span<const data::Clip> clips, std::int64_t per_shard,
+                const std::vector<Unreadable>& unreadable) {
+  std::set<std::string_view> lost;
+  for (const auto& file : unreadable) lost.insert(file.path);
+  std::set<std::int64_t> kept;
+  for (std::int64_t i = 0; i < std::ssize(clips); ++i) {
+    if (!lost.contains(clips[static_cast<std::size_t>(i)].path.native())) kept.insert(i / per_shard);
+  }
+  std::int64_t shard = 0;
+  std::erase_if(files, [&](const std::string&) { return !kept.contains(shard++); });
+}
+
 }  // namespace
 
 Fields fields(ShardInputOptions& options) {
@@ -94,7 +117,13 @@ Fields fields(ShardInputOptions& options) {
        .meaning = "CSV file with columns path, label and, if wanted, key and fold"},
       {.name = "folder",
        .target = &options.folder,
-       .meaning = "folder with a folder of sound files for each class"},
+       .meaning = "folder of a dataset, laid out as `layout` says"},
+      {.name = "layout",
+       .target = &options.layout,
+       .meaning =
+           "classes: a folder of sound files for each class; esc50, speech_commands: as published, with "
+           "the official folds",
+       .choices = {"classes", "esc50", "speech_commands"}},
       {.name = "root",
        .target = &options.root,
        .meaning = "what the manifest's paths are relative to; empty: the manifest's folder"},
@@ -147,13 +176,15 @@ std::vector<Unreadable> make_shards(const ShardConfig& config, const dist::Commu
   at::set_num_threads(1);  // ranks are the parallelism here
   const auto catalog = read_catalog(config.input);
   const fs::path folder = config.output.folder;
-  if (world.rank() == 0) claim_folder(config);
+  std::optional<FileLock> lock;
+  if (world.rank() == 0) lock = claim_folder(config);
   world.barrier();
 
   const auto count = std::ssize(catalog.clips);
   const auto per_shard = config.output.records_per_shard;
   const auto shard_count = (count + per_shard - 1) / per_shard;
-  const data::ShardSchema schema{"spectrogram", config.features, catalog.classes, catalog.folds};
+  const bool has_fold_0 = std::ranges::any_of(catalog.clips, [](const auto& clip) { return clip.fold == 0; });
+  const data::ShardSchema schema{"spectrogram", config.features, catalog.classes, catalog.folds, has_fold_0};
   const data::Fbank fbank(config.features);
   Strings files;
   for (std::int64_t s = 0; s < shard_count; ++s)
@@ -182,20 +213,20 @@ std::vector<Unreadable> make_shards(const ShardConfig& config, const dist::Commu
       }
       progress.update(std::min(++done * world.size(), count), "");
     }
-    // A shard of unreadable clips alone is left out; its number stays free.
     if (!records.empty()) data::write_shard(path, schema, records);
   }
   progress.clear();
 
   const auto all_unreadable = gather(world, unreadable);  // and every shard is there now
   if (world.rank() == 0) {
-    const auto index = data::describe_shards(folder, config.output.name, schema, files);
-    if (index.records() == 0)
+    drop_empty(files, catalog.clips, per_shard, all_unreadable);
+    if (files.empty())
       throw Error(text("none of the ", count, " clips could be read"), all_unreadable.front().reason);
+    const auto index = data::describe_shards(folder, config.output.name, schema, files);
     data::write_index(folder, index);
     console.log.info(index.records(), " clips written; mean ", index.statistics.mean, ", std ",
-                     index.statistics.std, " of ", index.statistics.frames, " frames of fold '",
-                     catalog.folds.front(), "'");
+                     index.statistics.std, " of ", index.statistics.frames, " frames of ",
+                     schema.has_fold_0 ? text("fold '", catalog.folds.front(), "'") : "all folds");
   }
   world.barrier();
   return all_unreadable;

@@ -15,8 +15,9 @@ namespace tutti::recipes {
 
 struct ShardInputOptions {
   std::string manifest;  // a CSV file, or
-  std::string folder;    // a folder per class
-  std::string root;      // what the manifest's paths are relative to
+  std::string folder;    // a dataset's
+  std::string layout = "classes";
+  std::string root;  // what the manifest's paths are relative to
   Strings classes;
 };
 Fields fields(ShardInputOptions& options);

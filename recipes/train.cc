@@ -139,7 +139,8 @@ TrainOutcome train(const Recipe& asked, const std::filesystem::path& folder,
   const data::FrontEnd front_end(recipe.features, recipe.normalisation.mean, recipe.normalisation.std);
 
   // The run's folder, and where an earlier call stopped.
-  if (first_rank) claim_run(folder, recipe);
+  std::optional<FileLock> lock;
+  if (first_rank) lock = claim_run(folder, recipe);
   Checkpoints checkpoints(folder / "checkpoints", first_rank);
   std::string from = first_rank ? checkpoints.newest(console.log).value_or("").string() : "";
   dist::broadcast(world, from, 0);

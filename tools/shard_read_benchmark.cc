@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "data/descriptor.h"
+#include "base/descriptor.h"
 #include "data/sampler.h"
 #include "data/shard_set.h"
 #include "data/shard_writer.h"
@@ -95,7 +95,7 @@ void measure(const fs::path& folder) {
     int descriptor;
     std::int64_t offset;
   };
-  std::vector<Descriptor> files;
+  std::vector<tutti::Descriptor> files;
   std::vector<Place> places;
   for (const ShardEntry& shard : index.shards) {
     files.emplace_back(::open((folder / shard.file).c_str(), O_RDONLY));

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "base/files.h"
 #include "data/checksum.h"
 #include "tests/data/shard_fixture.h"
@@ -277,6 +279,19 @@ TEST_F(ShardDamage, AnotherFormatVersion) {
 TEST_F(ShardDamage, ChangedIndex) {
   replace(file("index.json"), "\"count\": 25", "\"count\": 24");
   refused({file("index.json").string(), "checksum"});
+}
+
+TEST_F(ShardDamage, AnyByteOrCutOfTheIndex) {
+  const std::string whole = read_file(file("index.json"));
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    std::string changed = whole;
+    changed[at] = static_cast<char>(changed[at] ^ (1 << at % 8));
+    for (const std::string& bytes : {changed, whole.substr(0, at)}) {
+      std::ofstream(file("index.json"), std::ios::binary) << bytes;
+      refused({file("index.json").string()});
+      if (HasFailure()) FAIL() << "at " << at;
+    }
+  }
 }
 
 TEST_F(ShardDamage, IndexThatIsNoIndex) {

@@ -21,6 +21,7 @@ TUTTI, FOLDER = Path(sys.argv[1]), Path(sys.argv[2])
 RANKS = Path(__file__).resolve().parents[1] / "run_ranks.sh"
 SHARDS = FOLDER / "shards"
 RECIPE = FOLDER / "recipe.toml"
+UNSHARED = {"shard.toml", ".lock"}  # of a folder of shards: what says where and by whom it was made
 
 RECIPE_TEXT = f"""
 [data]
@@ -93,6 +94,20 @@ def losses(output):
     return [record["loss"] for record in lines(output) if "split" not in record]
 
 
+def running(word):
+    """Processes of tutti with this word in their command line."""
+    pids = []
+    for entry in Path("/proc").iterdir():
+        try:
+            arguments = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+            state = (entry / "stat").read_text().rpartition(")")[2].split()[0] if arguments else "Z"
+        except OSError:
+            continue
+        if arguments and arguments[0] == str(TUTTI).encode() and str(word).encode() in arguments and state != "Z":
+            pids.append(int(entry.name))
+    return pids
+
+
 def read_safetensors(path):
     raw = path.read_bytes()
     size = struct.unpack("<Q", raw[:8])[0]
@@ -110,6 +125,24 @@ def write_safetensors(path, name, shape, values):
     path.write_bytes(struct.pack("<Q", len(header)) + header + struct.pack(f"<{len(values)}f", *values))
 
 
+def write_wave(path, rate, samples):
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(struct.pack(f"<{len(samples)}h", *samples))
+
+
+def recordings():
+    """Real syllables, 220 ms: four pieces each, of those that tests/golden/make_fbank.py cut out."""
+    raw = (Path(__file__).resolve().parents[1] / "golden" / "fbank.safetensors").read_bytes()
+    size = struct.unpack("<Q", raw[:8])[0]
+    entry = json.loads(raw[8 : 8 + size])["excerpts.samples"]
+    count, length = entry["shape"]
+    values = struct.unpack(f"<{count * length}h", raw[8 + size + entry["data_offsets"][0] : 8 + size + entry["data_offsets"][1]])
+    return [values[i * length : (i + 4) * length] for i in range(0, count - 3, 4)]
+
+
 def make_sounds(folder):
     """Low tones, high tones and noise, 0.25 s to 0.4 s, at two sample rates."""
     rng = random.Random(1)
@@ -122,11 +155,7 @@ def make_sounds(folder):
             rng.uniform(-0.3, 0.3) if label == "noise" else 0.4 * math.sin(2 * math.pi * pitch * t / rate) + rng.uniform(-0.02, 0.02)
             for t in range(int(rate * rng.uniform(0.25, 0.4)))
         ]
-        with wave.open(str(folder / f"{i:02}.wav"), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(rate)
-            file.writeframes(struct.pack(f"<{len(samples)}h", *(int(32767 * s) for s in samples)))
+        write_wave(folder / f"{i:02}.wav", rate, [int(32767 * s) for s in samples])
         rows.append(f"{i:02}.wav,{label},{'test' if i >= 40 else 'validation' if i >= 32 else 'train'}")
     (folder / "manifest.csv").write_text("\n".join(rows) + "\n")
 
@@ -151,7 +180,7 @@ class Sharding(unittest.TestCase):
         run("shard", shard_config(SHARDS))
 
     def test_every_number_of_ranks_writes_the_same_bytes(self):
-        files = sorted(path.name for path in SHARDS.iterdir() if path.name != "shard.toml")
+        files = sorted(path.name for path in SHARDS.iterdir() if path.name not in UNSHARED)
         self.assertEqual(files, ["index.json"] + [f"toy-{i:05}-of-00005.h5" for i in range(5)])
         for ranks in (1, 2, 4):
             other = FOLDER / f"shards-{ranks}"
@@ -169,17 +198,83 @@ class Sharding(unittest.TestCase):
         run("shard", config, ranks=2)
         self.assertEqual((output / "toy-00001-of-00005.h5").stat().st_mtime_ns, kept)
         for path in SHARDS.iterdir():
-            if path.name != "shard.toml":
+            if path.name not in UNSHARED:
                 self.assertEqual((output / path.name).read_bytes(), path.read_bytes(), path.name)
+
+    def test_official_layouts(self):
+        clips = recordings()
+        names = ["dog", "rain", "clock_tick"]
+        esc50 = FOLDER / "ESC-50-master"
+        (esc50 / "audio").mkdir(parents=True)
+        (esc50 / "meta").mkdir()
+        rows = ["filename,fold,target,category,esc10,src_file,take"]
+        for i, clip in enumerate(clips[:20]):
+            fold, target = i % 5 + 1, i % 3
+            name = f"{fold}-{1000 + i}-A-{target}.wav"
+            write_wave(esc50 / "audio" / name, 44100, clip)
+            rows.append(f"{name},{fold},{target},{names[target]},False,{1000 + i},A")
+        (esc50 / "meta" / "esc50.csv").write_text("\r\n".join(rows) + "\r\n")
+        index = self.shard_folder(esc50, "esc50")
+        self.assertEqual(index["classes"], names, "in the order of the targets, not of the alphabet")
+        self.assertEqual(index["folds"][3:], ["1", "2", "3", "4", "5"])
+        self.assertIn("frames of all folds", run("inspect", FOLDER / "esc50-shards").stdout)
+        train(FOLDER / "esc50-run", "--set", f"data.shards={FOLDER / 'esc50-shards'}", "--set", 'data.train=["1","2","3","4"]',
+              "--set", 'data.validation=[]', "--set", 'data.test=["5"]', "--set", "features.frames=5", "--set", "train.epochs=1")
+        self.assertEqual(json.loads(run("evaluate", FOLDER / "esc50-run", "--json").stdout)["count"], 4)
+
+        words = FOLDER / "speech_commands"
+        for i, clip in enumerate(clips[:12]):
+            word = ["yes", "no", "_background_noise_"][i % 3]
+            (words / word).mkdir(parents=True, exist_ok=True)
+            write_wave(words / word / f"{i:08x}_nohash_0.wav", 16000, clip)
+        (words / "validation_list.txt").write_text("yes/00000000_nohash_0.wav\n")
+        (words / "testing_list.txt").write_text("no/00000001_nohash_0.wav\nno/00000004_nohash_0.wav\n")
+        index = self.shard_folder(words, "speech_commands")
+        self.assertEqual(index["classes"], ["no", "yes"])
+        text = run("inspect", FOLDER / "speech_commands-shards").stdout
+        for line in ("train: 5", "validation: 1", "test: 2", "of fold 'train'"):
+            self.assertIn(line, text)
+
+    def shard_folder(self, folder, layout):
+        config = FOLDER / f"{layout}.toml"
+        config.write_text(f'[input]\nfolder = "{folder}"\nlayout = "{layout}"\n[features]\nmels = 32\nframes = 5\n'
+                          f'[output]\nfolder = "{FOLDER / layout}-shards"\n')
+        run("shard", config, ranks=2)
+        return json.loads((FOLDER / f"{layout}-shards" / "index.json").read_text())
+
+    def test_a_file_of_two_hours_costs_what_is_stored_of_it(self):
+        long = FOLDER / "sounds" / "long.wav"
+        write_wave(long, 16000, [1000] * 16000)
+        seconds = 7200
+        with open(long, "r+b") as file:  # its silence is a hole in the file
+            file.truncate(44 + 2 * 16000 * seconds)
+            file.seek(4), file.write(struct.pack("<I", 36 + 2 * 16000 * seconds))
+            file.seek(40), file.write(struct.pack("<I", 2 * 16000 * seconds))
+        (FOLDER / "sounds" / "with_long.csv").write_text("path,label\nlong.wav,low\n00.wav,high\n")
+        config = shard_config(FOLDER / "with-long", "with_long.csv")
+        limited = f"ulimit -v $((4 << 20)); exec '{TUTTI}' shard '{config}'"  # the samples alone are 0.46 GB
+        start = time.time()
+        done = subprocess.run(["bash", "-c", limited], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertLess(time.time() - start, 20)
 
     def test_unreadable_files_are_listed_and_the_rest_is_done(self):
         (FOLDER / "sounds" / "broken.wav").write_bytes(b"no sound")
+        (FOLDER / "sounds" / "empty.wav").write_bytes(b"")
+        (FOLDER / "sounds" / "nan.wav").write_bytes(
+            struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + 6400, b"WAVE", b"fmt ", 16, 3, 1, 16000, 64000, 4, 32, b"data", 6400)
+            + struct.pack("<f", math.nan) * 1600)
+        write_wave(FOLDER / "sounds" / "rate.wav", 16000, [0] * 8000)
+        with open(FOLDER / "sounds" / "rate.wav", "r+b") as file:
+            file.seek(24), file.write(bytes(4))
         text = (FOLDER / "sounds" / "manifest.csv").read_text()
-        (FOLDER / "sounds" / "with_broken.csv").write_text(text + "broken.wav,low,train\nmissing.wav,low,train\n")
+        bad = ["broken", "missing", "empty", "nan", "rate"]
+        (FOLDER / "sounds" / "with_broken.csv").write_text(text + "".join(f"{name}.wav,low,train\n" for name in bad))
         output = FOLDER / "unreadable"
         done = run("shard", shard_config(output, "with_broken.csv"), ranks=2, expect=1)
-        self.assertIn("broken.wav", done.stderr)
-        self.assertIn("missing.wav", done.stderr)
+        for name in bad:
+            self.assertIn(f"{name}.wav", done.stderr)
+        self.assertIn("is not finite", done.stderr)
         self.assertEqual(sum(shard["count"] for shard in json.loads((output / "index.json").read_text())["shards"]), 48)
         run("shard", shard_config(output, "with_broken.csv", allow_unreadable=True), ranks=2)
 
@@ -251,6 +346,144 @@ class Resuming(unittest.TestCase):
         done = run("train", RECIPE, "--output", output)
         self.assertIn("training_state.safetensors", done.stderr)
         self.assertEqual(weights(output), whole)
+
+
+class Killing(unittest.TestCase):
+    """SIGKILL at random moments. KILLS in the environment says how often (5); the moments follow SEED (1)."""
+
+    KILLS, SEED = int(os.environ.get("KILLS", 5)), int(os.environ.get("SEED", 1))
+
+    def kill_at(self, command, folder, seconds, one_rank, rng):
+        """Whether the command was still running, and so was killed, with all its ranks or one of them."""
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        try:
+            self.assertEqual(process.wait(seconds), 0, command)
+            return False
+        except subprocess.TimeoutExpired:
+            pass
+        pids = running(folder)
+        for pid in rng.sample(pids, 1) if one_rank and pids else [*pids, process.pid]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        process.wait(60)
+        deadline = time.time() + 30
+        while running(folder) and time.time() < deadline:
+            time.sleep(0.02)
+        self.assertEqual(running(folder), [], "a rank outlived its job")
+        return True
+
+    def test_a_run_ends_with_the_same_weights(self):
+        rng = random.Random(self.SEED)
+        for ranks in (0, 2):
+            # A checkpoint every third step, so that many kills hit one that is being written.
+            arguments = ["--set", "train.epochs=40", "--set", "checkpoint.every_steps=3", "--set", "train.validate_every=10"]
+            start = time.time()
+            train(FOLDER / f"never-killed-{ranks}", *arguments, ranks=ranks)
+            seconds = time.time() - start
+            output = FOLDER / f"killed-{ranks}"
+            command = [str(TUTTI), "train", str(RECIPE), "--output", str(output), *arguments]
+            command = [str(RANKS), str(ranks), *command] if ranks else command
+            kills = runs = 0
+            while kills < self.KILLS or runs == 0:
+                shutil.rmtree(output, ignore_errors=True)
+                while kills < self.KILLS and self.kill_at(command, output, rng.uniform(0.2, seconds), rng.random() < 0.5, rng):
+                    kills += 1
+                subprocess.run(command, check=True, capture_output=True)
+                runs += 1
+                for name in ("model.safetensors", "training_state.safetensors"):
+                    whole = FOLDER / f"never-killed-{ranks}" / "checkpoints" / "latest" / name
+                    self.assertEqual((output / "checkpoints" / "latest" / name).read_bytes(), whole.read_bytes(), name)
+                self.assertEqual(lines(output), lines(FOLDER / f"never-killed-{ranks}"))
+            print(f"{ranks} ranks: killed {kills} times over {runs} runs of {seconds:.1f} s", flush=True)
+
+    def test_sharding_goes_on_at_any_number_of_ranks(self):
+        rng = random.Random(self.SEED)
+        header, *rows = (FOLDER / "sounds" / "manifest.csv").read_text().splitlines()
+        many = [f"{row},{copy}-{row.split(',')[0]}" for copy in range(20) for row in rows]
+        (FOLDER / "sounds" / "many.csv").write_text("\n".join([header + ",key", *many]) + "\n")
+        whole, output = FOLDER / "many", FOLDER / "many-killed"
+        start = time.time()
+        run("shard", shard_config(whole, "many.csv"))
+        seconds = time.time() - start
+        shutil.rmtree(output, ignore_errors=True)
+        kills = 0
+        config = shard_config(output, "many.csv")
+        while kills < self.KILLS:
+            ranks = rng.choice([0, 1, 2])
+            command = [*([str(RANKS), str(ranks)] if ranks else []), str(TUTTI), "shard", str(config)]
+            if self.kill_at(command, config, rng.uniform(0.1, seconds), rng.random() < 0.5, rng):
+                kills += 1
+            else:
+                self.same_shards(whole, output)
+                shutil.rmtree(output)
+        run("shard", config, ranks=2)
+        self.same_shards(whole, output)
+
+    def same_shards(self, whole, output):
+        names = {path.name for path in whole.iterdir()} - UNSHARED
+        self.assertEqual(names, {path.name for path in output.iterdir()} - UNSHARED)
+        for name in names:
+            self.assertEqual((output / name).read_bytes(), (whole / name).read_bytes(), name)
+
+
+class FullDisk(unittest.TestCase):
+    """A disk of 3 MB that fills up, or may not be written: needs the right to mount one."""
+
+    def setUp(self):
+        self.disk = FOLDER / "disk"
+        self.disk.mkdir(exist_ok=True)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(self.disk)], capture_output=True, text=True)
+        if done.returncode:
+            self.skipTest(f"cannot mount a small disk: {done.stderr.strip()}")
+        self.addCleanup(lambda: subprocess.run(["umount", str(self.disk)], check=True))
+
+    def fill(self, leave):
+        """Takes all but the last bytes of the disk."""
+        status = os.statvfs(self.disk)
+        (self.disk / "filler").write_bytes(bytes(max(0, status.f_bavail * status.f_frsize - leave)))
+
+    def test_a_run_goes_on_when_there_is_room_again(self):
+        train(FOLDER / "roomy", "--max-steps", 12)
+        output = self.disk / "run"
+        train(output, "--max-steps", 6)
+        for leave in (0, 8192, 40960):  # nothing, a log line, half a checkpoint
+            self.fill(leave)
+            done = run("train", RECIPE, "--output", output, "--max-steps", 12, ranks=2 if leave else 0, expect=1)
+            self.assertIn("No space left", done.stderr)
+            self.assertIn(str(output), done.stderr)
+            (self.disk / "filler").unlink()
+            self.assertIn("step-00000006", str((output / "checkpoints" / "latest").resolve()))
+            run("evaluate", output / "checkpoints" / "latest")
+        run("train", RECIPE, "--output", output, "--max-steps", 12)
+        self.assertEqual(weights(output), weights(FOLDER / "roomy"))
+        self.assertEqual(lines(output), lines(FOLDER / "roomy"))
+
+    def test_sharding_goes_on_when_there_is_room_again(self):
+        output = self.disk / "shards"
+        config = shard_config(output)
+        self.fill(60000)
+        done = run("shard", config, expect=1)
+        self.assertIn("No space left", done.stderr)
+        self.assertIn(str(output), done.stderr)
+        (self.disk / "filler").unlink()
+        run("shard", config, ranks=2)
+        for path in SHARDS.glob("*.h5"):
+            self.assertEqual((output / path.name).read_bytes(), path.read_bytes(), path.name)
+
+    def test_a_folder_that_may_not_be_written(self):
+        output = self.disk / "run"
+        train(output, "--max-steps", 2)
+        before = weights(output)
+        subprocess.run(["mount", "-o", "remount,ro", str(self.disk)], check=True)
+        for arguments in (["train", RECIPE, "--output", output], ["train", RECIPE, "--output", self.disk / "other"],
+                          ["shard", shard_config(self.disk / "shards")]):
+            done = run(*arguments, expect=1)
+            self.assertIn("Read-only file system", done.stderr)
+            self.assertIn(str(self.disk), done.stderr)
+        self.assertEqual(weights(output), before)
+        run("evaluate", output)
 
 
 class Stopping(unittest.TestCase):
@@ -402,6 +635,32 @@ class BadInput(unittest.TestCase):
         self.assertIn("ranks 0 and 1 were started with different recipes", done.stderr)
         self.assertIn("train.seed: 1 and 9", done.stderr)
 
+    def test_what_is_not_finite_ends_the_run_and_keeps_the_last_checkpoint(self):
+        output = FOLDER / "diverged"
+        done = train(output, "--set", "optimizer.lr=1e30", "--set", "optimizer.clip_norm=0.0", "--set", "checkpoint.every_steps=1", expect=1)
+        self.assertRegex(done.stderr, r"step \d+: the gradient of [\w.]+ is not finite \(the loss is ")
+        self.assertIn("The last checkpoint is kept", done.stderr)
+        run("inspect", output / "checkpoints" / "latest")
+
+    def test_too_little_memory(self):
+        limited = f"ulimit -v $((5 << 20)); exec '{TUTTI}' train '{RECIPE}' --output '{FOLDER}/bad' --set model.dim=8192 --set model.stride=[32,1]"
+        done = subprocess.run(["bash", "-c", limited], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        for word in ("there is not enough memory", "train.batch", "train.accumulate"):
+            self.assertIn(word, done.stderr)
+
+    def test_one_writer_at_a_time(self):
+        output = FOLDER / "written"
+        shutil.rmtree(output, ignore_errors=True)
+        command = [str(TUTTI), "train", str(RECIPE), "--output", str(output), "--set", "train.epochs=400"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
+            while not (output / "metrics.jsonl").exists():
+                time.sleep(0.05)
+            text = self.check([f"process {first.pid}", str(output), "lock"], *command[1:], ranks=2, expect=1)
+            self.assertEqual(text.count("is writing to"), 1)
+            first.send_signal(signal.SIGTERM)
+            self.assertEqual(first.wait(60), 75)
+
     def test_another_recipe_in_the_same_folder(self):
         train(FOLDER / "taken", "--max-steps", 1)
         text = self.train("train.seed=5", "loader.threads=2", words=["train.seed: 1 and 5"], output="taken")
@@ -410,6 +669,14 @@ class BadInput(unittest.TestCase):
     def test_sharding(self):
         (FOLDER / "sounds" / "empty.csv").write_text("path,label\n")
         self.check(["empty.csv"], "shard", shard_config(FOLDER / "bad-shards", "empty.csv"), expect=1)
+        (FOLDER / "sounds" / "latin.csv").write_bytes(b"path,label\n\xe4.wav,low\n")
+        self.check(["latin.csv", "2", "UTF-8"], "shard", shard_config(FOLDER / "bad-shards", "latin.csv"), expect=1)
+        self.check(["features.sample_rate", "0"], "shard", shard_config(FOLDER / "bad-shards"), "--set", "features.sample_rate=0")
+        folder = os.fsencode(FOLDER / "latin" / "low")
+        os.makedirs(folder, exist_ok=True)
+        shutil.copy(FOLDER / "sounds" / "00.wav", folder + b"/\xe4.wav")
+        (FOLDER / "latin.toml").write_text(f'[input]\nfolder = "{FOLDER / "latin"}"\n[output]\nfolder = "{FOLDER / "bad-shards"}"\n')
+        self.check(["latin/low", "not UTF-8"], "shard", FOLDER / "latin.toml", expect=1)
         self.check(["none.csv"], "shard", shard_config(FOLDER / "bad-shards", "none.csv"), expect=1)
         config = shard_config(FOLDER / "bad-shards")
         config.write_text(config.read_text().replace("[features]", 'classes = ["low", "high"]\n[features]'))

@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <fstream>
+
 #include "base/error.h"
 #include "base/files.h"
 #include "models/registry.h"
 #include "recipes/model_file.h"
+#include "tests/expect_error.h"
 #include "tests/temporary_folder.h"
 
 namespace tutti::recipes {
@@ -92,6 +95,50 @@ TEST(Checkpoint, ADamagedOneIsNotBelieved) {
     write_file(entry.path(), whole);
   }
   EXPECT_EQ(run.checkpoints.newest({})->filename(), "step-00000020");
+}
+
+// Any byte, and any length: all of small files, every 61st of the weights.
+TEST(Checkpoint, NoChangedByteAndNoCutIsAccepted) {
+  const TemporaryFolder folder;
+  TinyRun run(folder.path());
+  run.save(10);
+  const auto checkpoint = folder.path() / "checkpoints" / "step-00000010";
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(checkpoint)) files.push_back(entry.path());
+  ASSERT_EQ(files.size(), 4U);
+  for (const auto& file : files) {
+    const auto whole = read_file(file);
+    const std::size_t stride = whole.size() < 2000 ? 1 : 61;
+    const auto refused = [&](const std::string& bytes, std::size_t at) {
+      std::ofstream(file, std::ios::binary) << bytes;
+      expect_error([&] { verify_checkpoint(checkpoint); }, {checkpoint.string(), file.filename().string()});
+      if (testing::Test::HasFailure()) FAIL() << file << " at " << at;
+    };
+    for (std::size_t at = 0; at < whole.size(); at += stride) {
+      auto changed = whole;
+      changed[at] = static_cast<char>(changed[at] ^ (1 << at % 8));
+      ASSERT_NO_FATAL_FAILURE(refused(changed, at));
+      ASSERT_NO_FATAL_FAILURE(refused(whole.substr(0, at), at));
+    }
+    std::ofstream(file, std::ios::binary) << whole;
+  }
+  EXPECT_NO_THROW(verify_checkpoint(checkpoint));
+}
+
+// `latest` and `best` are for readers: a run goes by the folders themselves.
+TEST(Checkpoint, LinksThatAKilledRunLeftBehindDoNoHarm) {
+  const TemporaryFolder folder;
+  TinyRun run(folder.path());
+  run.save(10);
+  const auto root = folder.path() / "checkpoints";
+  fs::remove(root / "latest");
+  fs::create_directory_symlink("step-00000099", root / "latest");
+  fs::create_directory_symlink("step-00000010", root / "latest.writing");
+  EXPECT_EQ(run.checkpoints.newest({})->filename(), "step-00000010");
+  run.save(20);
+  EXPECT_EQ(fs::read_symlink(root / "latest"), "step-00000020");
+  const TinyRun again(folder.path());
+  EXPECT_FALSE(fs::exists(fs::symlink_status(root / "latest.writing")));
 }
 
 TEST(Checkpoint, WhatAKilledRunLeftIsRemoved) {

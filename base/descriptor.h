@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace tutti::data {
+namespace tutti {
 
 class Descriptor {
  public:
@@ -26,4 +26,4 @@ class Descriptor {
   int number_ = -1;
 };
 
-}  // namespace tutti::data
+}  // namespace tutti
