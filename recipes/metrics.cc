@@ -47,12 +47,11 @@ void add_accuracy(const Scores& scores, Metrics& metrics) {
     if (std::ranges::count_if(target, [](float t) { return t > 0.5F; }) != 1) return;
     const auto truth = static_cast<std::size_t>(
         std::ranges::find_if(target, [](float t) { return t > 0.5F; }) - target.begin());
-    std::size_t rank = 0;
-    for (std::size_t c = 0; c < classes; ++c) {
-      rank += score[c] > score[truth] || (score[c] == score[truth] && c < truth);
-    }
-    first += rank == 0;
-    within_five += rank < 5;
+    const auto higher = std::ranges::count_if(score, [&](double s) { return s > score[truth]; });
+    const auto tied_below = std::ranges::count(score.first(truth), score[truth]);
+    const auto tied_above = std::ranges::count(score.subspan(truth + 1), score[truth]);
+    first += higher + tied_below == 0;
+    within_five += higher + tied_above < 5;
   }
   metrics.emplace_back("accuracy", first / static_cast<double>(clips));
   if (classes > 5) metrics.emplace_back("top5", within_five / static_cast<double>(clips));

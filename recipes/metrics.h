@@ -34,7 +34,7 @@ using Metrics = std::vector<std::pair<std::string, double>>;
 
 // What applies, in this order:
 //   accuracy, top5 (over five classes): where every clip has exactly one class; of equal scores the
-//     lower class wins;
+//     lower class wins in accuracy (argmax), the higher in top5 (sklearn.metrics.top_k_accuracy_score);
 //   map, auc: means over the classes that have a value; dprime of the mean auc.
 // Throws Error for a score that is not finite, naming row and class.
 Metrics classification_metrics(const Scores& scores);

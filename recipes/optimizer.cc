@@ -54,6 +54,13 @@ bool matches(const std::string& name, const std::string& pattern) {
   return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
 }
 
+double average_and_clip(const at::Tensor& gradients, double weight, double clip_norm) {
+  gradients.div_(weight);
+  const double norm = gradients.norm().item<double>();
+  if (clip_norm > 0 && norm > clip_norm) gradients.mul_(clip_norm / (norm + 1e-6));
+  return norm;
+}
+
 Optimizer::Optimizer(models::Model& model, const OptimizerOptions& options,
                      const std::vector<GroupOptions>& groups)
     : options_(options) {

@@ -34,6 +34,10 @@ Fields fields(GroupOptions& options);
 // Whether a shell pattern (* and ?) describes the whole name.
 bool matches(const std::string& name, const std::string& pattern);
 
+// Scales the summed gradients of all parameters, one flat tensor, to their mean, and down to clip_norm (0:
+// never). Returns the norm before clipping.
+double average_and_clip(const at::Tensor& gradients, double weight, double clip_norm);
+
 // The group of each parameter is the first whose patterns match; the rest forms the default group.
 // Frozen parameters stop requiring gradients. Throws UsageError for a pattern that matches nothing.
 class Optimizer {

@@ -74,14 +74,6 @@ StepTotals reduce_totals(const dist::Communicator& peers, at::Tensor totals) {
   throw Error(text("step ", step, ": the loss is ", loss));
 }
 
-// Scales the summed gradients to their mean, and down to clip_norm. Returns the norm before clipping.
-double average_and_clip(const at::Tensor& gradients, double weight, double clip_norm) {
-  gradients.div_(weight);
-  const double norm = gradients.norm().item<double>();
-  if (clip_norm > 0 && norm > clip_norm) gradients.mul_(clip_norm / (norm + 1e-6));
-  return norm;
-}
-
 class Stopwatch {
  public:
   double seconds() {

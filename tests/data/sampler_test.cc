@@ -4,7 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <map>
+#include <numeric>
+#include <string>
 #include <vector>
+
+#include "tests/data/chi_square.h"
 
 namespace tutti::data {
 namespace {
@@ -64,6 +70,49 @@ TEST(Sampler, ShufflesUniformly) {
     if (i / count != i % count) chi_square += std::pow(pairs[i] - 200.0, 2) / 200.0;
   }
   EXPECT_LT(chi_square, 185.6);  // 131 degrees of freedom, the same
+}
+
+// Over many epochs, three positions hold every arrangement equally often: of 3 and 4 examples, that is the
+// whole order. (Of more it is not: a Feistel network makes even permutations only, so one parity of whole
+// orders is likelier. No n - 2 positions tell of it.)
+TEST(Sampler, EveryArrangementIsAsLikely) {
+  for (const std::int64_t count : {3, 4, 5, 6, 8, 16, 17}) {
+    const Sampler sampler(numbered(count), Order::shuffled, 5);
+    std::map<std::vector<std::int64_t>, int> seen;
+    for (std::int64_t epoch = 0; epoch < 60000; ++epoch) {
+      ++seen[{sampler.at(epoch, 0).record, sampler.at(epoch, 1).record, sampler.at(epoch, 2).record}];
+    }
+    std::vector<int> counts;
+    for (const auto& item : seen) counts.push_back(item.second);
+    ASSERT_EQ(std::ssize(counts), count * (count - 1) * (count - 2));
+    expect_uniform(counts, std::to_string(count) + " examples");
+  }
+}
+
+// Two random orders agree at k places with the chance of Poisson's distribution of mean 1.
+TEST(Sampler, EpochsAndSeedsAreIndependent) {
+  std::vector<double> poisson = {std::exp(-1.0)};
+  for (int k = 1; k < 6; ++k) poisson.push_back(poisson.back() / k);
+  poisson.push_back(1 - std::reduce(poisson.begin(), poisson.end()));
+  std::vector<int> epochs(poisson.size()), seeds(poisson.size()), identity(poisson.size());
+  const auto agreements = [&](const std::vector<std::int64_t>& a, const std::vector<std::int64_t>& b) {
+    const auto places =
+        std::inner_product(a.begin(), a.end(), b.begin(), std::size_t{0}, std::plus<>(), std::equal_to<>());
+    return std::min(places, poisson.size() - 1);
+  };
+  constexpr std::int64_t count = 100;
+  const Sampler sampler(numbered(count), Order::shuffled, 21), other(numbered(count), Order::shuffled, 22);
+  std::vector<std::int64_t> given(count);
+  std::iota(given.begin(), given.end(), 0);
+  for (std::int64_t epoch = 0; epoch < 2000; ++epoch) {
+    const auto now = order(sampler, epoch);
+    ++epochs[agreements(now, order(sampler, epoch + 1))];
+    ++seeds[agreements(now, order(other, epoch))];
+    ++identity[agreements(now, given)];
+  }
+  expect_fits(epochs, poisson, "one epoch and the next");
+  expect_fits(seeds, poisson, "one seed and the next");
+  expect_fits(identity, poisson, "the order as given");
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 """Golden results for tests/models: python tests/golden/make_ast.py (torch, transformers, safetensors).
 
 ast.safetensors        logits, loss = sum(logits * cotangent), and for each parameter [norm of its gradient, its
-                       gradient times formula values], of a few AST models. Case "tiny" runs in transformers'
-                       ASTForAudioClassification, the others in the lines below.
+                       gradient times formula values], of a few AST models. The cases tiny and base run in
+                       transformers' ASTForAudioClassification, the others in the lines below.
 positions.safetensors  positional embeddings adapted by torch.nn.functional.interpolate, as the authors do.
 types.safetensors      a file by the Python package safetensors, which our writer must repeat byte for byte.
 """
@@ -18,14 +18,19 @@ from transformers import ASTConfig, ASTForAudioClassification
 import formula
 
 HERE = Path(__file__).parent
-MELS, CLASSES, BATCH = 128, 5, 2
+MELS, CLASSES = 128, 5
 
-# name: frames, dim, depth, heads, patch, stride, head
+# name: clips, frames, dim, depth, heads, patch, stride, head
 CASES = {
-    "tiny": (128, 192, 12, 3, (16, 16), (10, 10), "cls_dist"),
-    "columns": (40, 48, 3, 4, (128, 4), (128, 2), "cls_dist"),
-    "cls": (40, 48, 2, 4, (16, 16), (16, 8), "cls"),
-    "mean": (40, 48, 2, 4, (128, 2), (128, 2), "mean"),
+    "tiny.128": (2, 128, 192, 12, 3, (16, 16), (10, 10), "cls_dist"),
+    "tiny.500": (2, 500, 192, 12, 3, (16, 16), (10, 10), "cls_dist"),
+    "tiny.1024": (2, 1024, 192, 12, 3, (16, 16), (10, 10), "cls_dist"),
+    "base.128": (2, 128, 768, 12, 12, (16, 16), (10, 10), "cls_dist"),
+    "base.500": (1, 500, 768, 12, 12, (16, 16), (10, 10), "cls_dist"),
+    "base.1024": (1, 1024, 768, 12, 12, (16, 16), (10, 10), "cls_dist"),
+    "columns": (2, 40, 48, 3, 4, (128, 4), (128, 2), "cls_dist"),
+    "cls": (2, 40, 48, 2, 4, (16, 16), (16, 8), "cls"),
+    "mean": (2, 40, 48, 2, 4, (128, 2), (128, 2), "mean"),
 }
 
 
@@ -96,15 +101,18 @@ def transformers_forward(w, x, frames, dim, depth, heads):
 
 def ast_results():
     results = {}
-    for case, (frames, dim, depth, heads, patch, stride, head) in CASES.items():
+    for case, (clips, frames, dim, depth, heads, patch, stride, head) in CASES.items():
         w = {name: torch.from_numpy(formula.weight(name, shape)).requires_grad_()
              for name, shape in names_and_shapes(frames, dim, depth, patch, stride, head)}
-        x = torch.from_numpy(formula.tensor("input", (BATCH, frames, MELS)))
-        logits = forward(w, x, depth, heads, stride, head)
-        if case == "tiny":
-            ours, logits = logits, transformers_forward(w, x, frames, dim, depth, heads)
+        x = torch.from_numpy(formula.tensor("input", (clips, frames, MELS)))
+        if case.startswith(("tiny", "base")):
+            logits = transformers_forward(w, x, frames, dim, depth, heads)
+            with torch.no_grad():
+                ours = forward(w, x, depth, heads, stride, head)
             assert torch.allclose(ours, logits, atol=1e-4), (ours, logits)
-        loss = (logits * torch.from_numpy(formula.tensor("cotangent", (BATCH, CLASSES)))).sum()
+        else:
+            logits = forward(w, x, depth, heads, stride, head)
+        loss = (logits * torch.from_numpy(formula.tensor("cotangent", (clips, CLASSES)))).sum()
         loss.backward()
         results[f"{case}.logits"] = logits.detach().numpy()
         results[f"{case}.loss"] = loss.detach().reshape(1).numpy()

@@ -27,11 +27,12 @@ void expect_close(const at::Tensor& a, const at::Tensor& b, const std::string& w
 }
 
 // Logits, loss and the gradient of every parameter against tests/golden/make_ast.py.
-void expect_golden(const std::string& name, const AstOptions& options, const ClipShape& shape) {
+void expect_golden(const std::string& name, const AstOptions& options, const ClipShape& shape,
+                   std::int64_t clips = 2) {
   const auto golden = load_tensors("tests/golden/ast.safetensors").tensors;
   Ast model(options, shape, /*seed=*/0);
   fill_by_formula(model);
-  const auto logits = model.forward(formula_tensor("input", {2, shape.frames, shape.mels}), {});
+  const auto logits = model.forward(formula_tensor("input", {clips, shape.frames, shape.mels}), {});
   const auto loss = (logits * formula_tensor("cotangent", logits.sizes())).sum();
   loss.backward();
   expect_close(logits, golden.at(name + ".logits"), "logits");
@@ -44,7 +45,9 @@ void expect_golden(const std::string& name, const AstOptions& options, const Cli
 }
 
 TEST(AstGolden, TinyEqualsTransformers) {
-  expect_golden("tiny", {.size = "tiny"}, {.frames = 128, .mels = 128, .classes = 5});
+  for (const std::int64_t frames : {128, 500, 1024}) {
+    expect_golden(text("tiny.", frames), {.size = "tiny"}, {.frames = frames, .mels = 128, .classes = 5});
+  }
 }
 
 TEST(AstGolden, ColumnPatches) { expect_golden("columns", columns(), small_clip); }
@@ -59,6 +62,14 @@ TEST(AstGolden, HeadOnTheMeanOfPatches) {
       "mean",
       {.size = "", .dim = 48, .depth = 2, .heads = 4, .patch = {128, 2}, .stride = {128, 2}, .head = "mean"},
       small_clip);
+}
+
+// A suite of its own, for it takes seconds.
+TEST(AstBaseGolden, EqualsTransformers) {
+  for (const std::int64_t frames : {128, 500, 1024}) {
+    expect_golden(text("base.", frames), {.size = "base"}, {.frames = frames, .mels = 128, .classes = 5},
+                  frames > 128 ? 1 : 2);
+  }
 }
 
 TEST(Ast, PublishedParameterCountsAndFlops) {
