@@ -19,6 +19,10 @@ herr_t keep_description(unsigned, const H5E_error2_t* entry, void* reason) {
 }  // namespace
 
 QuietHdf5::QuietHdf5() {
+  // At exit HDF5 would go once more through what it could not close, on a full disk or in a damaged file, and
+  // crash or complain. All that is open has an owner that closes it.
+  static const herr_t without_exit_handler = H5dont_atexit();
+  static_cast<void>(without_exit_handler);
   H5Eget_auto2(H5E_DEFAULT, &function_, &data_);
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }

@@ -21,6 +21,8 @@ std::string checksum(const Json& json) {
   return hex(xxh3(std::as_bytes(std::span(bytes))));
 }
 
+std::string layout(const Json& json) { return json.dump(1) + "\n"; }
+
 Statistics statistics(const std::vector<ShardEntry>& shards, std::int64_t mels) {
   FeatureSums all;
   for (const ShardEntry& shard : shards) {
@@ -205,7 +207,7 @@ void write_index(const fs::path& folder, const ShardIndex& index) {
   const fs::path path = folder / "index.json";
   try {
     json["xxh3"] = checksum(json);
-    replace_file(path, json.dump(1) + "\n");
+    replace_file(path, layout(json));
   } catch (const Json::exception& error) {
     throw Error(text("cannot write '", path.native(), "'"), error.what(),
                 "Names of classes, folds and files must be UTF-8");
@@ -219,8 +221,10 @@ ShardIndex read_index(const fs::path& folder) {
                 "tutti shard writes it last: run it again to complete the folder");
   }
   Json json;
+  std::string text_of_file;
   try {
-    json = Json::parse(read_file(path));
+    text_of_file = read_file(path);
+    json = Json::parse(text_of_file);
   } catch (const Json::exception& error) {
     throw Error(text("'", path.native(), "' is not JSON"), error.what(), kWriteAgain);
   }
@@ -232,7 +236,8 @@ ShardIndex read_index(const fs::path& folder) {
   }
   Json content = json;
   content.erase("xxh3");
-  if (reader.get<std::string>("xxh3") != checksum(content)) {
+  // The text too: a number with another last digit may be the same double.
+  if (reader.get<std::string>("xxh3") != checksum(content) || layout(json) != text_of_file) {
     reader.refuse("its checksum does not hold: it was changed after it was written");
   }
 

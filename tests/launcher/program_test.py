@@ -67,7 +67,7 @@ def run(*arguments, ranks=0, expect=0):
     command = [str(TUTTI), *map(str, arguments)]
     if ranks:
         command = [str(RANKS), str(ranks), *command]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if done.returncode != expect:
         raise AssertionError(f"{' '.join(command)}\nended with {done.returncode}, not {expect}:\n{done.stdout}{done.stderr}")
     return done
