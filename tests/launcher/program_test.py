@@ -323,12 +323,16 @@ class Resuming(unittest.TestCase):
                 self.assertEqual(lines(output), lines(whole))
 
     def test_goes_on_with_another_number_of_ranks(self):
-        output = FOLDER / "more-ranks"
-        train(FOLDER / "one-rank")
-        train(output, "--max-steps", 5, ranks=1)
-        run("train", RECIPE, "--output", output, ranks=4)
-        for a, b in zip(losses(FOLDER / "one-rank"), losses(output)):
-            self.assertAlmostEqual(a, b, delta=1e-5)
+        longer = ["--set", "train.epochs=7"]
+        train(FOLDER / "one-rank", *longer)
+        reference = losses(FOLDER / "one-rank")
+        for before, after in ((1, 4), (2, 1), (4, 2)):
+            output = FOLDER / f"ranks-{before}-then-{after}"
+            train(output, *longer, "--max-steps", 5, ranks=before)
+            run("train", RECIPE, "--output", output, *longer, ranks=after)
+            self.assertEqual(len(losses(output)), 28)
+            for step, (a, b) in enumerate(zip(reference[:25], losses(output))):
+                self.assertAlmostEqual(a, b, delta=1e-5, msg=f"step {step + 1}, {before} ranks and then {after}")
 
     def test_a_finished_run_is_left_alone(self):
         output = FOLDER / "finished"
