@@ -1,5 +1,7 @@
 #include "recipes/toml.h"
 
+#include <algorithm>
+
 #define TOML_EXCEPTIONS 1
 #include <toml++/toml.h>
 
@@ -8,12 +10,19 @@
 namespace tutti::recipes {
 namespace {
 
+// Each dot of a key is a table within a table, and the library recurses through them.
+constexpr auto most_dots = 4'000;
+
 class Flattener {
  public:
   Flattener(std::string source, std::vector<TomlEntry>& entries)
       : source_(std::move(source)), entries_(entries) {}
 
   void table(const toml::table& table, const std::string& prefix) {
+    if (std::ranges::count(prefix, '.') > deepest) {
+      throw UsageError(text(where(table), ": ", prefix.substr(0, 40), "... nests too deep"),
+                       "no key has so many parts");
+    }
     for (const auto& [key, node] : table) value(node, prefix + std::string(key.str()));
   }
 
@@ -62,6 +71,8 @@ class Flattener {
 
   std::string where(const toml::node& node) const { return text(source_, ":", node.source().begin.line); }
 
+  static constexpr auto deepest = 64;
+
   std::string source_;
   std::vector<TomlEntry>& entries_;
 };
@@ -70,6 +81,9 @@ class Flattener {
 
 std::vector<TomlEntry> parse_toml(std::string_view document, const std::string& source) {
   std::vector<TomlEntry> entries;
+  if (std::ranges::count(document, '.') > most_dots) {
+    throw UsageError(text(source, ": no configuration has so many dots"), text("more than ", most_dots));
+  }
   try {
     Flattener(source, entries).table(toml::parse(document), "");
   } catch (const toml::parse_error& error) {

@@ -47,6 +47,17 @@ TEST(Config, NotTomlNamesTheLine) {
       << complaint_about("[train]\nbatch 3\n");
 }
 
+TEST(Config, KeysThatNestTooDeepAreErrors) {
+  const auto nested = [](int tables) {
+    std::string key = "a";
+    for (int i = 0; i < tables; ++i) key += ".a";
+    return key + " = 1";
+  };
+  EXPECT_EQ(complaint_about(nested(3'000)).substr(0, 10), "x.toml:1: ");
+  EXPECT_NE(complaint_about(nested(3'000)).find("nests too deep"), std::string::npos);
+  EXPECT_EQ(complaint_about(nested(100'000)), "x.toml: no configuration has so many dots (more than 4000)");
+}
+
 TEST(Config, AssignmentsOverrideTheFile) {
   const auto recipe = parse_recipe("[optimizer]\nlr = 1e-3\n", "x.toml",
                                    {"optimizer.lr=2", "model.head=mean", "data.train=[\"1\",\"2\"]"});
