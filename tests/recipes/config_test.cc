@@ -45,6 +45,27 @@ TEST(Config, ValueOutOfRangeNamesTheRange) {
 TEST(Config, NotTomlNamesTheLine) {
   EXPECT_TRUE(complaint_about("[train]\nbatch 3\n").starts_with("x.toml:2: not valid TOML"))
       << complaint_about("[train]\nbatch 3\n");
+  EXPECT_TRUE(complaint_about("\n[=]\n").starts_with("x.toml:2: not valid TOML"))
+      << complaint_about("\n[=]\n");
+}
+
+TEST(Config, LettersBeyondAsciiStandInStringsAndComments) {
+  for (const std::string letter : {"\u00e9", "\u1500", "\u2100", "\u3105", "\U0001f600"}) {
+    for (const auto& document : {"\n" + letter + " = 1\n", "\n[" + letter + "]\n", "\na = " + letter + "\n",
+                                 "\na = [\"\", " + letter + "]\n", "\na = \"\"\"\"\"\" " + letter}) {
+      EXPECT_TRUE(complaint_about(document).starts_with("x.toml:2: not valid TOML (letters beyond ASCII"))
+          << complaint_about(document);
+    }
+    for (const auto& document :
+         {"# " + letter, "shards = \"" + letter + "\"", "shards = '\"" + letter + "'",
+          "shards = \"\\\"" + letter + "\"", "shards = \"\"\"\"\n'\"" + letter + "\"\"\"\"\" # " + letter}) {
+      EXPECT_EQ(complaint_about("[data]\n" + document), "(no error)") << document;
+    }
+  }
+}
+
+TEST(Config, AByteOrderMarkMayComeFirst) {
+  EXPECT_EQ(complaint_about("\xEF\xBB\xBF[train]\nbatch = 3\n"), "(no error)");
 }
 
 TEST(Config, KeysThatNestTooDeepAreErrors) {
