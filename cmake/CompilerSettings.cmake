@@ -18,7 +18,8 @@ add_compile_definitions(OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
 set(TUTTI_SANITIZE "" CACHE STRING "Sanitizers, as in -fsanitize=")
 if(TUTTI_SANITIZE)
   # GCC's flow analysis takes what the sanitizers insert for uses of uninitialised values.
-  add_compile_options(-fsanitize=${TUTTI_SANITIZE} -fno-sanitize=vptr -Wno-maybe-uninitialized)
+  add_compile_options(-fsanitize=${TUTTI_SANITIZE} -fno-sanitize=vptr
+                      $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   add_link_options(-fsanitize=${TUTTI_SANITIZE})
 endif()
 

@@ -44,7 +44,9 @@ class Reader {
     if (H5Tget_class(type.get()) != H5T_STRING || H5Tis_variable_str(type.get()) > 0) {
       refuse("attribute '", name, "' is not a string of fixed length");
     }
-    value.resize(H5Tget_size(type.get()));
+    const std::size_t size = H5Tget_size(type.get());
+    if (size > bytes_) refuse("attribute '", name, "' would have ", size, " bytes");
+    value.resize(size);
     read_attribute(file_.get(), name, text_type(value.size()).get(), value.data());
     value.erase(std::ranges::find(value, '\0'), value.end());
   }
@@ -202,6 +204,9 @@ ShardFile ShardFile::open(const fs::path& path) {
     reader.refuse("it is truncated: ", bytes, " bytes do not hold ", count, " records");
   }
   shard.offset_ = static_cast<std::int64_t>(offset);
+  const auto frames = static_cast<std::int64_t>(count) * shard.features_.frames;
+  if (shard.sums_.frames < 0 || shard.sums_.frames > frames)
+    reader.refuse("fold0_frames is ", shard.sums_.frames, " of ", frames);
 
   shard.length_ = reader.column<std::int32_t>("length", count);
   shard.fold_ = reader.column<std::int16_t>("fold", count);
@@ -218,6 +223,7 @@ ShardFile ShardFile::open(const fs::path& path) {
   const Hdf5Handle keys = reader.dataset("key");
   const Hdf5Handle key_type = reader.own(H5Dget_type(keys.get()), H5Tclose);
   shard.key_size_ = H5Tget_size(key_type.get());
+  if (shard.key_size_ == 0) reader.refuse("dataset 'key' has an unexpected type");
   reader.check_count(keys, "key", count, shard.key_size_);
   shard.keys_.resize(shard.key_size_ * count);
   reader.read(keys, "key", text_type(shard.key_size_).get(), std::as_writable_bytes(std::span(shard.keys_)));

@@ -1,5 +1,6 @@
 #include "data/shard_index.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -7,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/json_depth.h"
 #include "data/checksum.h"
 #include "data/shard_file.h"
 
@@ -47,6 +49,11 @@ class Reader {
     const Json& value = at(key);
     if constexpr (std::is_same_v<T, std::int64_t>) {
       if (!value.is_number_integer()) refuse("key '", where_, key, "' is not an integer");
+    }
+    if constexpr (std::is_same_v<T, Integers>) {
+      const auto is_integer = [](const Json& item) { return item.is_number_integer(); };
+      if (!value.is_array() || !std::ranges::all_of(value, is_integer))
+        refuse("key '", where_, key, "' is not a list of integers");
     }
     try {
       return value.get<T>();
@@ -220,11 +227,14 @@ ShardIndex read_index(const fs::path& folder) {
     throw Error(text("'", folder.native(), "' is not a folder of shards"), "it has no index.json",
                 "tutti shard writes it last: run it again to complete the folder");
   }
+  const std::string bytes = read_file(path);
+  if (nests_too_deep(bytes)) {
+    throw Error(text("'", path.native(), "' is not an index of shards"),
+                text("it nests deeper than ", kDeepestJson, " levels"), kWriteAgain);
+  }
   Json json;
-  std::string text_of_file;
   try {
-    text_of_file = read_file(path);
-    json = Json::parse(text_of_file);
+    json = Json::parse(bytes);
   } catch (const Json::exception& error) {
     throw Error(text("'", path.native(), "' is not JSON"), error.what(), kWriteAgain);
   }
@@ -237,7 +247,7 @@ ShardIndex read_index(const fs::path& folder) {
   Json content = json;
   content.erase("xxh3");
   // The text too: a number with another last digit may be the same double.
-  if (reader.get<std::string>("xxh3") != checksum(content) || layout(json) != text_of_file) {
+  if (reader.get<std::string>("xxh3") != checksum(content) || layout(json) != bytes) {
     reader.refuse("its checksum does not hold: it was changed after it was written");
   }
 
@@ -245,9 +255,15 @@ ShardIndex read_index(const fs::path& folder) {
   index.name = reader.get<std::string>("name");
   index.schema = schema(reader);
   const std::size_t size = record_bytes(index.schema);
-  for (const Reader& shard : reader.objects("shards")) index.shards.push_back(entry(shard, size));
-  index.class_counts = reader.get<std::vector<std::int64_t>>("class_counts");
-  index.fold_counts = reader.get<std::vector<std::int64_t>>("fold_counts");
+  std::int64_t bytes_of_all = 0;
+  for (const Reader& shard : reader.objects("shards")) {
+    index.shards.push_back(entry(shard, size));
+    if (__builtin_add_overflow(bytes_of_all, index.shards.back().bytes, &bytes_of_all))
+      reader.refuse("its shards have more than 2^63 bytes");
+  }
+  if (index.schema.folds.empty()) reader.refuse("it names no folds");
+  index.class_counts = reader.get<Integers>("class_counts");
+  index.fold_counts = reader.get<Integers>("fold_counts");
   if (index.class_counts.size() != index.schema.classes.size() ||
       index.fold_counts.size() != index.schema.folds.size()) {
     reader.refuse("class_counts and fold_counts must be as long as classes and folds");

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/json_depth.h"
 
 namespace tutti::models {
 namespace {
@@ -55,6 +56,8 @@ class Complaints {
 // The JSON library keeps the last of two equal keys; a file with two tensors of one name is an attack
 // or a defect, so the keys are watched while they are read.
 json parse_unique(std::string_view text_, const Complaints& complaint) {
+  if (nests_too_deep(text_))
+    throw complaint("", text("its JSON header nests deeper than ", kDeepestJson, " levels"));
   std::vector<std::set<std::string>> open;
   std::optional<std::string> twice;
   const auto watch = [&](int, json::parse_event_t event, json& value) {

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/json_depth.h"
 #include "data/checksum.h"
 #include "models/weights.h"
 
@@ -32,7 +33,9 @@ std::optional<std::int64_t> step_of(const fs::path& folder) {
   const auto name = folder.filename().string();
   if (!name.starts_with("step-")) return std::nullopt;
   const auto digits = name.substr(5);
-  if (digits.empty() || !std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; }))
+  constexpr std::size_t most_digits = 18;  // of 63 bits
+  if (digits.empty() || digits.size() > most_digits ||
+      !std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; }))
     return std::nullopt;
   return std::stoll(digits);
 }
@@ -47,6 +50,13 @@ std::vector<fs::path> steps_in(const fs::path& folder) {
   }
   std::ranges::sort(steps, std::greater{}, [](const fs::path& path) { return *step_of(path); });
   return steps;
+}
+
+// A file of the checkpoint's folder with its size and checksum.
+bool is_entry(const std::string& name, const Json& expected) {
+  return !name.empty() && fs::path(name).filename() == name && expected.is_object() &&
+         expected.contains("bytes") && expected["bytes"].is_number_unsigned() && expected.contains("xxh3") &&
+         expected["xxh3"].is_string();
 }
 
 // The manifest's own checksum is over its text without that line.
@@ -93,14 +103,17 @@ void verify_checkpoint(const fs::path& folder) {
   const auto path = folder / kManifest;
   if (!fs::exists(path)) throw damaged(text("there is no ", kManifest));
   const auto content = read_file(path);
+  if (nests_too_deep(content)) throw damaged(text(kManifest, " nests deeper than ", kDeepestJson, " levels"));
   const auto manifest = Json::parse(content, nullptr, /*allow_exceptions=*/false);
   if (!manifest.is_object() || !manifest.contains("files") || !manifest["files"].is_object() ||
       manifest_text(manifest) != content) {
     throw damaged(text(kManifest, " does not have the checksum that it carries"));
   }
   for (const auto& [name, expected] : manifest["files"].items()) {
+    if (!is_entry(name, expected)) throw damaged(text(kManifest, " says nothing sound about '", name, "'"));
     const auto file = folder / name;
-    if (!fs::exists(file)) throw damaged(name + " is missing");
+    std::error_code failed;  // a name that is too long, say
+    if (!fs::is_regular_file(file, failed)) throw damaged(name + " is missing");
     if (fs::file_size(file) != expected["bytes"].get<std::uintmax_t>()) {
       throw damaged(text(name, " has ", fs::file_size(file), " bytes, not ", expected["bytes"].dump()));
     }
@@ -108,6 +121,21 @@ void verify_checkpoint(const fs::path& folder) {
       throw damaged(name + " does not have its checksum");
     }
   }
+}
+
+RunState read_state(const fs::path& checkpoint) {
+  const auto path = checkpoint / kState;
+  const auto json = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  const auto integer = [&](const char* key) {
+    if (!json.is_object() || !json.contains(key) || !json[key].is_number_integer()) {
+      throw Error(text("'", path.string(), "' is not the state of a run"),
+                  text("it has no integer '", key, "'"), "Use another checkpoint, or delete this one.");
+    }
+    return json[key].get<std::int64_t>();
+  };
+  RunState state{integer("step"), integer("finished_epochs"), std::nullopt};
+  if (json.contains("best") && json["best"].is_number()) state.best = json["best"].get<double>();
+  return state;
 }
 
 Checkpoints::Checkpoints(fs::path folder, bool writer) : folder_(std::move(folder)) {
@@ -190,10 +218,7 @@ RunState restore(const fs::path& checkpoint, models::Model& model, Optimizer& op
   } catch (const Error& error) {
     throw Error(text("'", weights.source, "' does not fit this run"), error.what());
   }
-  const auto json = Json::parse(read_file(checkpoint / kState));
-  RunState state{json.at("step"), json.at("finished_epochs"), std::nullopt};
-  if (json.contains("best")) state.best = json["best"].get<double>();
-  return state;
+  return read_state(checkpoint);
 }
 
 }  // namespace tutti::recipes

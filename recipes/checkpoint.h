@@ -29,6 +29,9 @@ struct RunState {
 // missing, of another size, or has another XXH3.
 void verify_checkpoint(const std::filesystem::path& folder);
 
+// The state.json of a checkpoint. Throws Error that names the file when it is not one.
+RunState read_state(const std::filesystem::path& checkpoint);
+
 class Checkpoints {
  public:
   // The folder RUN/checkpoints; `writer` is true on one rank only: it removes what a killed run left

@@ -1,5 +1,6 @@
 #include "recipes/model_file.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -54,7 +55,9 @@ TrainedModel load_model(const fs::path& checkpoint, const Log& log) {
   }
   TrainedModel trained{file, parse_recipe(recipe->second, file.string()), {}, nullptr};
   const auto names = nlohmann::json::parse(classes->second, nullptr, /*allow_exceptions=*/false);
-  if (!names.is_array()) throw Error(text("'", file.string(), "': its class names are damaged"));
+  const auto is_string = [](const nlohmann::json& name) { return name.is_string(); };
+  if (!names.is_array() || !std::ranges::all_of(names, is_string))
+    throw Error(text("'", file.string(), "': its class names are damaged"));
   trained.classes = names.get<Strings>();
   trained.model = build(trained.recipe, std::move(weights), log);
   return trained;

@@ -15,8 +15,8 @@
 #include <thread>
 #include <vector>
 
-#include "base/error.h"
 #include "base/descriptor.h"
+#include "base/error.h"
 #include "data/sampler.h"
 #include "data/shard_set.h"
 #include "data/shard_writer.h"

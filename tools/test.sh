@@ -2,7 +2,8 @@
 # test.sh [--full]: installs what is missing, builds, and runs all tests; what CI runs. The last lines are
 # CTest's summary of the whole suite.
 #
-#   --full   also the tests of several ranks under the sanitizers, and clang-tidy on every source
+#   --full   also the tests of several ranks under the sanitizers, those of threads under ThreadSanitizer, and
+#            clang-tidy on every source
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/steps.sh
@@ -58,6 +59,9 @@ export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_erro
 if $full; then
   step "all tests under AddressSanitizer and UndefinedBehaviorSanitizer"
   test_build asan
+  steps_total=$((steps_total + 1))
+  step "tests of threads under ThreadSanitizer"
+  run tools/tsan.sh
   step "clang-tidy on every source"
   TIDY_MINUTES=600 run tools/tidy.sh build/release "$(git hash-object -t tree /dev/null)"
 else

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
 
 #include "base/files.h"
 #include "data/checksum.h"
@@ -305,8 +307,32 @@ TEST_F(ShardDamage, IndexThatIsNoIndex) {
   with("{}", {name, "'format_version' is missing"});
   with("{\"format_version\": \"1\"}", {name, "'format_version'", "integer"});
   with("{\"format_version\": 1}", {name, "'xxh3' is missing"});
+  with(std::string(100'000, '['), {name, "64 levels"});
   fs::remove(file("index.json"));
   refused({folder_.path().string(), "no index.json"});
+}
+
+// What tests/fuzz looks for: content that no writer of ours would have given its checksum.
+TEST_F(ShardDamage, IndexWithImpossibleContent) {
+  const auto path = file("index.json");
+  auto sound = nlohmann::ordered_json::parse(read_file(path));
+  sound.erase("xxh3");
+  const auto with = [&](auto change, std::initializer_list<std::string> parts) {
+    auto json = sound;
+    change(json);
+    const std::string content = json.dump();
+    json["xxh3"] = hex(xxh3(std::as_bytes(std::span(content))));
+    write_file(path, json.dump(1) + "\n");
+    expect_error([&] { read_index(folder_.path()); }, parts);
+  };
+  const std::string name = path.string();
+  with([](auto& json) { json["class_counts"][0] = 1e300; }, {name, "'class_counts'", "integers"});
+  with([](auto& json) { json["folds"] = json["fold_counts"] = nlohmann::json::array(); }, {name, "no folds"});
+  with(
+      [](auto& json) {
+        for (auto& shard : json["shards"]) shard["bytes"] = std::numeric_limits<std::int64_t>::max();
+      },
+      {name, "2^63 bytes"});
 }
 
 TEST_F(ShardDamage, ShardOfAnotherSet) {

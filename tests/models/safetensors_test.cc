@@ -105,7 +105,10 @@ TEST(Safetensors, LyingHeadersAreErrorsThatNameFileAndTensor) {
       {"{\"\xff\":{}}", {"JSON"}},
       {"[]", {"not a JSON object"}},
       {"{", {"JSON"}},
-      {std::string(100000, '['), {"JSON"}},
+      {std::string(100000, '['), {"JSON", "64 levels"}},
+      {"{" + entry("a", "F32", "[" + std::string(100000, '[') + std::string(100000, ']') + "]", "[0,16]") +
+           "}",
+       {"64 levels"}},
       {"", {"JSON"}},
   };
   const TemporaryFolder folder;

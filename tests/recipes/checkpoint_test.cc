@@ -4,9 +4,11 @@
 #include <torch/torch.h>
 
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "data/checksum.h"
 #include "models/registry.h"
 #include "recipes/model_file.h"
 #include "tests/expect_error.h"
@@ -139,6 +141,34 @@ TEST(Checkpoint, LinksThatAKilledRunLeftBehindDoNoHarm) {
   EXPECT_EQ(fs::read_symlink(root / "latest"), "step-00000020");
   const TinyRun again(folder.path());
   EXPECT_FALSE(fs::exists(fs::symlink_status(root / "latest.writing")));
+}
+
+TEST(Checkpoint, StrangeFilesAreErrorsThatNameThem) {
+  const TemporaryFolder folder;
+  write_file(folder.path() / "state.json", "{\"step\": 1.5, \"finished_epochs\": 1}");
+  expect_error([&] { read_state(folder.path()); }, {"state.json", "'step'"});
+  write_file(folder.path() / "state.json", "[]");
+  expect_error([&] { read_state(folder.path()); }, {"state.json", "'step'"});
+
+  // A manifest whose checksum holds over what no manifest says.
+  const auto with = [&](const nlohmann::ordered_json& files, std::initializer_list<std::string> parts) {
+    nlohmann::ordered_json manifest = {{"format_version", 1}, {"files", files}};
+    const auto body = manifest.dump(1);
+    manifest["xxh3"] = data::hex(data::xxh3(std::as_bytes(std::span(body))));
+    write_file(folder.path() / "MANIFEST.json", manifest.dump(1) + "\n");
+    expect_error([&] { verify_checkpoint(folder.path()); }, parts);
+  };
+  with({{"state.json", {{"bytes", "many"}, {"xxh3", "0"}}}}, {"MANIFEST.json", "'state.json'"});
+  with({{std::string(300, 'x'), {{"bytes", 2}, {"xxh3", "0"}}}}, {"x is missing"});
+  with({{"state.json", 7}}, {"MANIFEST.json", "'state.json'"});
+  with({{"../state.json", {{"bytes", 2}, {"xxh3", "0"}}}}, {"MANIFEST.json", "'../state.json'"});
+  with({{"state.json", {{"bytes", 2}, {"xxh3", "0"}}}}, {"state.json", "checksum"});
+  write_file(folder.path() / "MANIFEST.json", std::string(100'000, '['));
+  expect_error([&] { verify_checkpoint(folder.path()); }, {"MANIFEST.json", "64 levels"});
+
+  // A folder with more digits than a step has is nobody's checkpoint.
+  fs::create_directories(folder.path() / "checkpoints" / "step-99999999999999999999");
+  EXPECT_FALSE(Checkpoints(folder.path() / "checkpoints", false).newest({}));
 }
 
 TEST(Checkpoint, WhatAKilledRunLeftIsRemoved) {

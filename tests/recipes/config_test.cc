@@ -45,6 +45,38 @@ TEST(Config, ValueOutOfRangeNamesTheRange) {
 TEST(Config, NotTomlNamesTheLine) {
   EXPECT_TRUE(complaint_about("[train]\nbatch 3\n").starts_with("x.toml:2: not valid TOML"))
       << complaint_about("[train]\nbatch 3\n");
+  EXPECT_TRUE(complaint_about("\n[=]\n").starts_with("x.toml:2: not valid TOML"))
+      << complaint_about("\n[=]\n");
+}
+
+TEST(Config, LettersBeyondAsciiStandInStringsAndComments) {
+  for (const std::string letter : {"\u00e9", "\u1500", "\u2100", "\u3105", "\U0001f600"}) {
+    for (const auto& document : {"\n" + letter + " = 1\n", "\n[" + letter + "]\n", "\na = " + letter + "\n",
+                                 "\na = [\"\", " + letter + "]\n", "\na = \"\"\"\"\"\" " + letter}) {
+      EXPECT_TRUE(complaint_about(document).starts_with("x.toml:2: not valid TOML (letters beyond ASCII"))
+          << complaint_about(document);
+    }
+    for (const auto& document :
+         {"# " + letter, "shards = \"" + letter + "\"", "shards = '\"" + letter + "'",
+          "shards = \"\\\"" + letter + "\"", "shards = \"\"\"\"\n'\"" + letter + "\"\"\"\"\" # " + letter}) {
+      EXPECT_EQ(complaint_about("[data]\n" + document), "(no error)") << document;
+    }
+  }
+}
+
+TEST(Config, AByteOrderMarkMayComeFirst) {
+  EXPECT_EQ(complaint_about("\xEF\xBB\xBF[train]\nbatch = 3\n"), "(no error)");
+}
+
+TEST(Config, KeysThatNestTooDeepAreErrors) {
+  const auto nested = [](int tables) {
+    std::string key = "a";
+    for (int i = 0; i < tables; ++i) key += ".a";
+    return key + " = 1";
+  };
+  EXPECT_EQ(complaint_about(nested(3'000)).substr(0, 10), "x.toml:1: ");
+  EXPECT_NE(complaint_about(nested(3'000)).find("nests too deep"), std::string::npos);
+  EXPECT_EQ(complaint_about(nested(100'000)), "x.toml: no configuration has so many dots (more than 4000)");
 }
 
 TEST(Config, AssignmentsOverrideTheFile) {

@@ -1,0 +1,27 @@
+#include "recipes/checkpoint.h"
+
+#include "tests/fuzz/fuzz_target.h"
+#include "tests/fuzz/json_checksum.h"
+
+namespace tutti {
+namespace {
+
+void read(std::string_view bytes) {
+  input_file("weights", "abcd");
+  const auto path = input_file("MANIFEST.json", bytes);
+  read_or_refuse([&] { recipes::verify_checkpoint(path.parent_path()); });
+}
+
+}  // namespace
+}  // namespace tutti
+
+// The bytes are taken for the manifest, as they are and with a checksum that holds, and for state.json.
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace tutti;
+  const auto bytes = as_text(data, size);
+  const auto state = input_file("state.json", bytes);
+  read(bytes);
+  read(with_checksum(bytes, 1));
+  read_or_refuse([&] { recipes::read_state(state.parent_path()); });
+  return 0;
+}
