@@ -66,10 +66,8 @@ TEST(AstGolden, HeadOnTheMeanOfPatches) {
 
 // A suite of its own, for it takes seconds.
 TEST(AstBaseGolden, EqualsTransformers) {
-  for (const std::int64_t frames : {128, 500, 1024}) {
-    expect_golden(text("base.", frames), {.size = "base"}, {.frames = frames, .mels = 128, .classes = 5},
-                  frames > 128 ? 1 : 2);
-  }
+  expect_golden("base.128", {.size = "base"}, {.frames = 128, .mels = 128, .classes = 5});
+  expect_golden("base.1024", {.size = "base"}, {.frames = 1024, .mels = 128, .classes = 5}, /*clips=*/1);
 }
 
 TEST(Ast, PublishedParameterCountsAndFlops) {
