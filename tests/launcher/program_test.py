@@ -86,6 +86,7 @@ def lines(output):
     records = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
     for record in records:
         record.pop("clips_per_second", None)
+        record.pop("seconds", None)
     return records
 
 
