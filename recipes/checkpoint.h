@@ -29,6 +29,9 @@ struct RunState {
 // missing, of another size, or has another XXH3.
 void verify_checkpoint(const std::filesystem::path& folder);
 
+// The names of a run's checkpoint folders, the oldest first.
+Strings checkpoint_names(const std::filesystem::path& run);
+
 class Checkpoints {
  public:
   // The folder RUN/checkpoints; `writer` is true on one rank only: it removes what a killed run left
