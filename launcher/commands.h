@@ -37,6 +37,7 @@ Command predict_command(CLI::App& program);
 Command features_command(CLI::App& program);
 Command forward_command(CLI::App& program);
 Command inspect_command(CLI::App& program);
+Command report_command(CLI::App& program);
 
 // The one subcommand that starts ranks instead of being one: it runs before MPI is touched.
 struct LaunchCommand {

@@ -1,4 +1,4 @@
-// tutti predict, features, forward, inspect: single files, on one process.
+// tutti predict, features, forward, inspect, report: on one process.
 
 #include <CLI/CLI.hpp>
 
@@ -7,9 +7,13 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "launcher/commands.h"
 #include "recipes/inference.h"
 #include "recipes/inspect.h"
+#include "recipes/keys.h"
+#include "recipes/report_page.h"
+#include "recipes/session.h"
 
 namespace tutti {
 
@@ -125,12 +129,66 @@ Command forward_command(CLI::App& program) {
 }
 
 Command inspect_command(CLI::App& program) {
+  struct Options {
+    std::string path;
+    bool json = false, keys = false;
+  };
   auto* app = program.add_subcommand("inspect", "What a shard, checkpoint, recipe or run holds");
-  auto path = std::make_shared<std::string>();
-  app->add_option("FILE", *path, "A recipe, a shard or a folder of them, a checkpoint, a run, a weight file")
-      ->required();
-  return {app, [path](const Job&) {
-            std::cout << recipes::inspect(*path) << std::flush;
+  auto options = std::make_shared<Options>();
+  auto* path = app->add_option("FILE", options->path,
+                               "A recipe, a shard or a folder of them, a checkpoint, a run, a weight file");
+  app->add_flag("--json", options->json, "One JSON object, for scripts; its \"kind\" says what FILE is");
+  app->add_flag("--keys", options->keys,
+                "Instead of FILE: every key of recipes with type, default and meaning, as docs/recipes.md")
+      ->excludes(path);
+  return {app, [options](const Job&) {
+            if (options->path.empty() && !options->keys)
+              throw UsageError("nothing to inspect is given", "", "Give a FILE, or --keys.");
+            std::cout << (options->keys   ? recipes::describe_keys()
+                          : options->json ? recipes::inspect_json(options->path)
+                                          : recipes::inspect(options->path))
+                      << std::flush;
+            return kDone;
+          }};
+}
+
+Command report_command(CLI::App& program) {
+  struct Options {
+    Strings runs;
+    std::string output, device = "auto";
+    recipes::ReportOptions report;
+  };
+  auto* app = program.add_subcommand("report", "One HTML page of a run, or of several compared");
+  auto options = std::make_shared<Options>();
+  app->add_option("RUN", options->runs, "Run folders")->required();
+  app->add_option("-o,--output", options->output,
+                  "The page (default: report.html in the run's folder; of several runs: here)");
+  app->add_option("--data", options->report.data, "Folder of shards (default: the recipe's)");
+  app->add_option("--fold", options->report.folds,
+                  "Folds to score (default: the recipe's test folds; where they are empty, validation)")
+      ->allow_extra_args(false);
+  app->add_option("--clips", options->report.clips, "How many clips to show, the worst mistakes first")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app->add_option("--device", options->device, "auto, cpu or cuda")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  app->footer(
+      "The page is complete in itself: pictures and sounds are inside. Examples:\n"
+      "  tutti report runs/rime\n"
+      "  tutti report runs/rime runs/rime-2 -o compared.html");
+  return {app, [options](const Job& job) {
+            const auto world = job.environment.world();
+            if (world.size() > 1)
+              throw UsageError("tutti report runs on one process", "", "Start it without mpirun.");
+            const auto session = recipes::open_session(world, options->device, 0, {});
+            std::vector<recipes::RunReport> runs;
+            for (const auto& run : options->runs) {
+              runs.push_back(recipes::describe_run(run, options->report, session, job.console.log));
+            }
+            auto output = std::filesystem::path(options->output);
+            if (output.empty()) output = runs.size() == 1 ? runs[0].folder / "report.html" : "report.html";
+            replace_file(output, recipes::report_page(runs));
+            std::cout << output.string() << std::endl;
             return kDone;
           }};
 }

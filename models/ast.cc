@@ -1,8 +1,11 @@
 #include "models/ast.h"
 
 #include <ATen/ops/cat.h>
+#include <ATen/ops/col2im.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/stack.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
 #include <torch/nn/modules/container/modulelist.h>
 
@@ -100,15 +103,31 @@ struct Ast::VisionTransformer : torch::nn::Module {
 
   // [B, frames, mels] -> [B, rows_read, dim].
   at::Tensor forward(const at::Tensor& x_BTM, const at::Tensor& key_B) const {
-    const auto batch = x_BTM.size(0);
-    std::vector<at::Tensor> parts = {cls_token.expand({batch, -1, -1})};
-    if (dist_token.defined()) parts.push_back(dist_token.expand({batch, -1, -1}));
-    parts.push_back(patch_embed->proj->forward(x_BTM));
-    auto x = dropout(at::cat(parts, 1) + pos_embed, key_B, /*site=*/0, dropout_rate);
+    auto x = dropout(embed(x_BTM), key_B, /*site=*/0, dropout_rate);
     for (const auto& block : blocks) {
       x = block->forward(x, key_B, block == blocks.back() ? rows_read : x.size(1));
     }
     return norm->forward(x);
+  }
+
+  // Leading tokens and patches with their positions: [B, tokens, dim].
+  at::Tensor embed(const at::Tensor& x_BTM) const {
+    const auto batch = x_BTM.size(0);
+    std::vector<at::Tensor> parts = {cls_token.expand({batch, -1, -1})};
+    if (dist_token.defined()) parts.push_back(dist_token.expand({batch, -1, -1}));
+    parts.push_back(patch_embed->proj->forward(x_BTM));
+    return at::cat(parts, 1) + pos_embed;
+  }
+
+  // Each block's attention weights: [B, blocks, tokens, tokens].
+  at::Tensor attention(const at::Tensor& x_BTM) const {
+    std::vector<at::Tensor> weights;
+    auto x = embed(x_BTM);
+    for (const auto& block : blocks) {
+      weights.push_back(block->attn->weights(block->norm1->forward(x)));
+      x = block->forward(x, {}, x.size(1));
+    }
+    return at::stack(weights, 1);
   }
 
   double dropout_rate;
@@ -149,16 +168,38 @@ void Ast::initialise(std::uint64_t seed) {
   }
 }
 
-at::Tensor Ast::forward(const at::Tensor& input, const at::Tensor& key_B) {
+void Ast::check_input(const at::Tensor& input) const {
   if (input.dim() != 3 || input.size(1) != shape_.frames || input.size(2) != shape_.mels) {
     throw Error(text("the input of the model has shape ", input.sizes()),
                 text("this model takes [batch, ", shape_.frames, " frames, ", shape_.mels, " mels]"));
   }
+}
+
+at::Tensor Ast::forward(const at::Tensor& input, const at::Tensor& key_B) {
+  check_input(input);
   auto x = v_->forward(input, key_B);
   if (options_.head == "mean") x = x.slice(1, leading_tokens(options_));
   // The classifier costs nothing and decides ties between scores: float32 under autocast, too.
   const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
   return head_linear_->forward(head_norm_->forward(x.to(at::kFloat).mean(1)));
+}
+
+at::Tensor Ast::attention(const at::Tensor& input) {
+  check_input(input);
+  const auto leading = leading_tokens(options_);
+  const auto all = v_->attention(input);
+  const auto read = options_.head == "mean" ? all.slice(2, leading) : all.slice(2, 0, leading);
+  const auto patches_BLP = read.mean(2).slice(2, leading);
+
+  // A place of the input gets the mean over the patches that cover it.
+  const auto batch = patches_BLP.size(0), layers = patches_BLP.size(1);
+  const auto flat = patches_BLP.flatten(0, 1).unsqueeze(1);
+  const auto spread = [&](const at::Tensor& x) {
+    return at::col2im(x.expand({-1, options_.patch[0] * options_.patch[1], -1}).contiguous(),
+                      {shape_.mels, shape_.frames}, options_.patch, {1, 1}, {0, 0}, options_.stride);
+  };
+  const auto mean = spread(flat) / spread(at::ones_like(flat)).clamp_min(1);
+  return mean.view({batch, layers, shape_.mels, shape_.frames}).transpose(2, 3);
 }
 
 void Ast::adapt(Weights& weights, std::vector<std::string>& report) const {

@@ -26,6 +26,8 @@ class Ast : public Model {
   // [B, frames, mels] -> [B, classes].
   at::Tensor forward(const at::Tensor& input, const at::Tensor& key_B) override;
 
+  at::Tensor attention(const at::Tensor& input) override;
+
   // Fits v.pos_embed to this model's grid (models/position_embedding.h) and drops DeiT's two unused
   // classifiers, v.head and v.head_dist, which the authors' files still carry.
   void adapt(Weights& weights, std::vector<std::string>& report) const override;
@@ -37,6 +39,7 @@ class Ast : public Model {
   struct VisionTransformer;
 
   void initialise(std::uint64_t seed);
+  void check_input(const at::Tensor& input) const;
 
   AstOptions options_;
   ClipShape shape_;

@@ -25,6 +25,12 @@ class Model : public torch::nn::Module {
   // key_B means evaluation: nothing is dropped. B = 0 is allowed and gives gradients that are zero.
   virtual at::Tensor forward(const at::Tensor& input, const at::Tensor& key_B) = 0;
 
+  // Where the head looks: for each layer, the attention of the rows that the head reads, mean over these rows
+  // and over the attention heads, spread over the input: [B, layers, frames, mels] for a spectrogram. Only
+  // ratios within a layer mean something. Computed anew, in evaluation mode; undefined where a family has
+  // no such rows.
+  virtual at::Tensor attention(const at::Tensor& /*input*/) { return {}; }
+
   // Brings weights of another shape or with dead parts into this model's form before they are matched
   // by name (a positional embedding of another grid), one line of the report for each change. Names
   // have no prefix "module." here.

@@ -2,8 +2,11 @@
 
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/matmul.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/softmax.h>
 
+#include <cmath>
 #include <vector>
 
 namespace tutti::models {
@@ -42,6 +45,13 @@ at::Tensor Attention::forward(const at::Tensor& x_BTD, std::int64_t rows) const 
   const auto mixed = at::scaled_dot_product_attention(
       split_heads(parts[0], heads), split_heads(parts[1], heads), split_heads(parts[2], heads));
   return proj->forward(mixed.transpose(1, 2).reshape({x_BTD.size(0), rows, dim}));
+}
+
+at::Tensor Attention::weights(const at::Tensor& x_BTD) const {
+  const auto parts = qkv->forward(x_BTD).split(x_BTD.size(2), 2);
+  const auto queries = split_heads(parts[0], heads), keys = split_heads(parts[1], heads);
+  const auto scale = 1 / std::sqrt(static_cast<double>(queries.size(3)));
+  return at::softmax(at::matmul(queries, keys.transpose(2, 3)) * scale, -1).mean(1);
 }
 
 Mlp::Mlp(std::int64_t dim, std::int64_t hidden)

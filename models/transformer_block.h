@@ -29,6 +29,10 @@ struct Attention : torch::nn::Module {
   Attention(std::int64_t dim, std::int64_t heads);
   at::Tensor forward(const at::Tensor& x_BTD, std::int64_t rows) const;  // [B, rows, dim]
 
+  // How much each token asks of each other, mean over the heads: [B, tokens, tokens], rows with sum 1. For
+  // looking at: forward() never forms it.
+  at::Tensor weights(const at::Tensor& x_BTD) const;
+
   std::int64_t heads;
   std::shared_ptr<Linear> qkv, proj;  // qkv: all queries, then all keys, then all values
 };

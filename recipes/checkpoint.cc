@@ -138,6 +138,13 @@ RunState read_state(const fs::path& checkpoint) {
   return state;
 }
 
+Strings checkpoint_names(const fs::path& run) {
+  Strings names;
+  for (const auto& folder : steps_in(run / "checkpoints")) names.push_back(folder.filename().string());
+  std::ranges::reverse(names);
+  return names;
+}
+
 Checkpoints::Checkpoints(fs::path folder, bool writer) : folder_(std::move(folder)) {
   if (!writer) return;
   fs::create_directories(folder_);

@@ -32,6 +32,9 @@ void verify_checkpoint(const std::filesystem::path& folder);
 // The state.json of a checkpoint. Throws Error that names the file when it is not one.
 RunState read_state(const std::filesystem::path& checkpoint);
 
+// The names of a run's checkpoint folders, the oldest first.
+Strings checkpoint_names(const std::filesystem::path& run);
+
 class Checkpoints {
  public:
   // The folder RUN/checkpoints; `writer` is true on one rank only: it removes what a killed run left

@@ -28,21 +28,22 @@ std::vector<data::Example> share_of(const std::vector<data::Example>& examples, 
 }
 
 // The first row of a clip's group gets the mean over the group; the other rows go.
-Scores by_group(const at::Tensor& scores_BC, const at::Tensor& target_BC, const at::Tensor& groups_B) {
+Evaluation by_group(const at::Tensor& scores_BC, const at::Tensor& target_BC, const at::Tensor& groups_B) {
   const auto rows = scores_BC.size(0), classes = scores_BC.size(1);
   const auto score = scores_BC.to(torch::kFloat64).contiguous();
   const auto target = target_BC.contiguous();
   std::map<std::int64_t, std::vector<std::int64_t>> rows_of;
   for (std::int64_t row = 0; row < rows; ++row) rows_of[groups_B[row].item<std::int64_t>()].push_back(row);
 
-  Scores result{classes, {}, {}};
+  Evaluation result{std::ssize(rows_of), {}, {classes, {}, {}}, {}};
   for (const auto& [group, members] : rows_of) {
     const auto* first_target = target.const_data_ptr<float>() + members.front() * classes;
-    result.target.insert(result.target.end(), first_target, first_target + classes);
+    result.groups.push_back(group);
+    result.scores.target.insert(result.scores.target.end(), first_target, first_target + classes);
     for (std::int64_t c = 0; c < classes; ++c) {
       double sum = 0;
       for (const auto row : members) sum += score.const_data_ptr<double>()[row * classes + c];
-      result.score.push_back(sum / static_cast<double>(members.size()));
+      result.scores.score.push_back(sum / static_cast<double>(members.size()));
     }
   }
   return result;
@@ -102,10 +103,9 @@ Evaluation evaluate(models::Model& model, const Recipe& recipe, const data::Shar
   const auto ordered_target_BC = target_BC.index_select(0, order);
   const auto loss = evaluate_loss({recipe.loss.name, 0.0}, ordered_BC, ordered_target_BC,
                                   torch::ones({ordered_BC.size(0), 1}));
-  const auto scores =
+  auto result =
       by_group(class_scores(recipe.loss, ordered_BC), ordered_target_BC, groups_B.index_select(0, order));
-
-  Evaluation result{scores.clips(), classification_metrics(scores)};
+  result.metrics = classification_metrics(result.scores);
   result.metrics.emplace_back("loss", loss.sum.item<double>() / loss.weight.item<double>());
   return result;
 }

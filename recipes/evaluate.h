@@ -13,8 +13,10 @@
 namespace tutti::recipes {
 
 struct Evaluation {
-  std::int64_t count = 0;  // clips scored
-  Metrics metrics;         // classification_metrics, and last the loss
+  std::int64_t count = 0;            // clips scored
+  Metrics metrics;                   // classification_metrics, and last the loss
+  Scores scores;                     // what they were taken from
+  std::vector<std::int64_t> groups;  // of each clip, ascending; a whole clip's is its record
 };
 
 // Evaluates the given records, sharing them out over the ranks; all ranks return the same. Batches are the

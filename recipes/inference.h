@@ -6,15 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "recipes/class_report.h"
 #include "recipes/console.h"
 #include "recipes/model_file.h"
 
 namespace tutti::recipes {
-
-struct ClassScore {
-  std::string name;
-  double score = 0;
-};
 
 // The `top` highest scores of a sound file, the highest first. Throws Error that names the file.
 std::vector<ClassScore> predict(const TrainedModel& model, const std::filesystem::path& audio,

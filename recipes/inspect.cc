@@ -13,6 +13,7 @@
 #include "recipes/checkpoint.h"
 #include "recipes/model_file.h"
 #include "recipes/recipe.h"
+#include "recipes/run_log.h"
 #include "recipes/shard.h"
 
 namespace tutti::recipes {
@@ -87,6 +88,31 @@ std::string inspect_checkpoint(const fs::path& folder) {
   return head + "\n" + inspect_weights(weights);
 }
 
+// Where the run is and how well it does, its checkpoints, its recipe; then the best checkpoint's tensors.
+std::string inspect_run(const fs::path& run) {
+  std::ostringstream out;
+  out << "run '" << run.string() << "'\n";
+  const auto log = run / "metrics.jsonl";
+  const auto history = fs::exists(log) ? read_history(log) : RunHistory{};
+  const auto recipe = read_recipe(run / "recipe.toml");
+  if (!history.steps.empty()) {
+    const auto& last = history.steps.back();
+    out << "step        " << last.step << ", epoch " << last.epoch << " of " << recipe.train.epochs
+        << ", loss " << last.loss << ", " << last.clips_per_second << " clips/s\n";
+  }
+  if (!history.validations.empty()) {
+    const auto& last = history.validations.back();
+    out << last.split << "  after epoch " << last.epoch << ':';
+    for (const auto& [name, value] : last.metrics) out << "  " << name << ' ' << value;
+    out << '\n';
+  }
+  out << "checkpoints";
+  for (const auto& name : checkpoint_names(run)) out << ' ' << name;
+  out << "\n\n" << read_file(run / "recipe.toml") << '\n';
+  if (fs::exists(run / "checkpoints" / "latest")) out << inspect_checkpoint(run);
+  return out.str();
+}
+
 // Whether a TOML file is a configuration of `tutti shard`, by the tables that only that one has.
 bool is_shard_config(const fs::path& path) {
   const auto entries = parse_toml(read_file(path), path.string());
@@ -120,22 +146,39 @@ std::string inspect_recipe(const fs::path& path) {
 
 }  // namespace
 
-std::string inspect(const fs::path& path) {
+FileKind kind_of(const fs::path& path) {
   if (!fs::exists(path)) throw Error(text("there is no '", path.string(), "'"));
   if (fs::is_directory(path)) {
-    if (fs::exists(path / "index.json")) return inspect_shards(path);
-    if (fs::exists(path / "recipe.toml"))
-      return text("run '", path.string(), "'\n", read_file(path / "recipe.toml"), "\n",
-                  inspect_checkpoint(path));
-    return inspect_checkpoint(path);
+    if (fs::exists(path / "index.json")) return FileKind::shards;
+    return fs::exists(path / "recipe.toml") ? FileKind::run : FileKind::checkpoint;
   }
   const auto extension = path.extension();
-  if (extension == ".toml") return is_shard_config(path) ? inspect_shard_config(path) : inspect_recipe(path);
-  if (extension == ".h5") return inspect_shard(path);
-  if (extension == ".safetensors") return inspect_weights(path);
+  if (extension == ".toml") return is_shard_config(path) ? FileKind::shard_config : FileKind::recipe;
+  if (extension == ".h5") return FileKind::shard;
+  if (extension == ".safetensors") return FileKind::weights;
   throw Error(text("'", path.string(), "' is nothing that tutti knows"),
               "by its name it is no .toml, .h5 or .safetensors file, and no folder",
               "Give a recipe, a shard, a folder of shards, a checkpoint or a run.");
+}
+
+std::string inspect(const fs::path& path) {
+  switch (kind_of(path)) {
+    case FileKind::shards:
+      return inspect_shards(path);
+    case FileKind::shard:
+      return inspect_shard(path);
+    case FileKind::run:
+      return inspect_run(path);
+    case FileKind::checkpoint:
+      return inspect_checkpoint(path);
+    case FileKind::weights:
+      return inspect_weights(path);
+    case FileKind::recipe:
+      return inspect_recipe(path);
+    case FileKind::shard_config:
+      return inspect_shard_config(path);
+  }
+  return {};
 }
 
 }  // namespace tutti::recipes

@@ -82,6 +82,21 @@ std::optional<double> average_precision(std::span<const double> scores, std::spa
   return area;
 }
 
+std::vector<PrecisionRecall> precision_recall(std::span<const double> scores,
+                                              std::span<const bool> positive) {
+  const auto steps = thresholds(scores, positive);
+  const double all = total(steps, &Threshold::positives);
+  std::vector<PrecisionRecall> curve;
+  if (all == 0) return curve;
+  double true_positives = 0, predicted = 0;
+  for (const auto& step : steps) {
+    true_positives += step.positives;
+    predicted += step.positives + step.negatives;
+    curve.push_back({true_positives / all, true_positives / predicted});
+  }
+  return curve;
+}
+
 std::optional<double> roc_auc(std::span<const double> scores, std::span<const bool> positive) {
   const auto steps = thresholds(scores, positive);
   const double positives = total(steps, &Threshold::positives);

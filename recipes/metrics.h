@@ -15,6 +15,14 @@ namespace tutti::recipes {
 // (sklearn.metrics.average_precision_score). Without a positive there is none.
 std::optional<double> average_precision(std::span<const double> scores, std::span<const bool> positive);
 
+// The steps themselves, from the highest threshold down (sklearn.metrics.precision_recall_curve, reversed).
+// Empty without a positive.
+struct PrecisionRecall {
+  double recall = 0;
+  double precision = 0;
+};
+std::vector<PrecisionRecall> precision_recall(std::span<const double> scores, std::span<const bool> positive);
+
 // Area under the ROC curve with ties counted half (sklearn.metrics.roc_auc_score). There is none unless both
 // kinds are there.
 std::optional<double> roc_auc(std::span<const double> scores, std::span<const bool> positive);

@@ -2,8 +2,10 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <ctime>
 #include <iomanip>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -11,6 +13,10 @@
 
 namespace tutti::recipes {
 namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr auto kSeconds = "seconds";
 
 double unix_time() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -35,6 +41,39 @@ void drop_lines_beyond(const std::filesystem::path& path, std::int64_t last_step
   if (kept != content) replace_file(path, kept);
 }
 
+void add_seconds(Json& line, const PartSeconds& seconds) {
+  for (const auto& [part, value] : seconds) line[kSeconds][part] = std::round(value * 1e6) / 1e6;
+}
+
+PartSeconds seconds_of(const Json& line) {
+  PartSeconds seconds;
+  if (!line.contains(kSeconds)) return seconds;
+  for (const auto& [part, value] : line[kSeconds].items()) seconds.emplace_back(part, value.get<double>());
+  return seconds;
+}
+
+// A number that was not finite is null in JSON.
+double number(const Json& line, const char* key) {
+  const auto& value = line.at(key);
+  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+}
+
+void add_line(RunHistory& history, const Json& line) {
+  const auto step = line.at("step").get<std::int64_t>(), epoch = line.at("epoch").get<std::int64_t>();
+  if (line.contains("split")) {
+    ValidationRecord record{step, epoch, line["split"].get<std::string>(), {}, seconds_of(line)};
+    for (const auto& [name, value] : line.items()) {
+      if (name != "step" && name != "epoch" && !value.is_structured() && !value.is_string())
+        record.metrics.emplace_back(name, number(line, name.c_str()));
+    }
+    history.validations.push_back(std::move(record));
+  } else {
+    history.steps.push_back({step, epoch, number(line, "loss"), number(line, "lr"),
+                             number(line, "gradient_norm"), number(line, "clips_per_second"),
+                             seconds_of(line)});
+  }
+}
+
 }  // namespace
 
 struct RunLog::Files {
@@ -54,12 +93,13 @@ RunLog::RunLog(const std::filesystem::path& folder, std::int64_t last_step) {
 
 void RunLog::step(const StepRecord& record) {
   if (!files_) return;
-  const nlohmann::ordered_json line = {{"step", record.step},
-                                       {"epoch", record.epoch},
-                                       {"loss", record.loss},
-                                       {"lr", record.lr},
-                                       {"gradient_norm", record.gradient_norm},
-                                       {"clips_per_second", record.clips_per_second}};
+  Json line = {{"step", record.step},
+               {"epoch", record.epoch},
+               {"loss", record.loss},
+               {"lr", record.lr},
+               {"gradient_norm", record.gradient_norm},
+               {"clips_per_second", record.clips_per_second}};
+  add_seconds(line, record.seconds);
   files_->metrics << line.dump() + "\n" << std::flush;  // somebody may be watching
   const double now = unix_time();
   files_->events.scalar("train/loss", record.loss, record.step, now);
@@ -68,14 +108,14 @@ void RunLog::step(const StepRecord& record) {
   files_->events.scalar("train/clips_per_second", record.clips_per_second, record.step, now);
 }
 
-void RunLog::validation(std::int64_t step, std::int64_t epoch, const std::string& split,
-                        const Metrics& metrics) {
+void RunLog::validation(const ValidationRecord& record) {
   if (!files_) return;
-  nlohmann::ordered_json line = {{"step", step}, {"epoch", epoch}, {"split", split}};
-  for (const auto& [name, value] : metrics) {
+  Json line = {{"step", record.step}, {"epoch", record.epoch}, {"split", record.split}};
+  for (const auto& [name, value] : record.metrics) {
     line[name] = value;
-    files_->events.scalar(split + "/" + name, value, step, unix_time());
+    files_->events.scalar(record.split + "/" + name, value, record.step, unix_time());
   }
+  add_seconds(line, record.seconds);
   files_->metrics << line.dump() << '\n';
   flush();
 }
@@ -103,6 +143,22 @@ void RunLog::flush() {
   if (!files_) return;
   files_->metrics.flush();
   files_->events.flush();
+}
+
+RunHistory read_history(const std::filesystem::path& path) {
+  const std::string content = read_file(path);
+  RunHistory history;
+  std::size_t number = 0, begin = 0;
+  for (auto end = content.find('\n'); end != content.npos; end = content.find('\n', begin)) {
+    ++number;
+    try {
+      add_line(history, Json::parse(content.substr(begin, end - begin)));
+    } catch (const nlohmann::json::exception& error) {
+      throw Error(text("'", path.string(), "', line ", number, " is damaged"), error.what());
+    }
+    begin = end + 1;
+  }
+  return history;
 }
 
 }  // namespace tutti::recipes

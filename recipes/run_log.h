@@ -1,5 +1,6 @@
 #pragma once
-// The record of a run: metrics.jsonl (one object a line), TensorBoard events, log.txt.
+// The record of a run: metrics.jsonl (one object a line), TensorBoard events, log.txt; and metrics.jsonl read
+// back.
 
 #include <cstdint>
 #include <filesystem>
@@ -10,6 +11,7 @@
 
 #include "base/log.h"
 #include "recipes/metrics.h"
+#include "recipes/part_timer.h"
 #include "recipes/tensorboard.h"
 
 namespace tutti::recipes {
@@ -21,6 +23,15 @@ struct StepRecord {
   double lr = 0;
   double gradient_norm = 0;
   double clips_per_second = 0;
+  PartSeconds seconds = {};  // since the line before
+};
+
+struct ValidationRecord {
+  std::int64_t step = 0;
+  std::int64_t epoch = 0;  // epochs done
+  std::string split;
+  Metrics metrics;
+  PartSeconds seconds = {};  // since the line before
 };
 
 class RunLog {
@@ -33,7 +44,7 @@ class RunLog {
   RunLog(const std::filesystem::path& folder, std::int64_t last_step);
 
   void step(const StepRecord& record);
-  void validation(std::int64_t step, std::int64_t epoch, const std::string& split, const Metrics& metrics);
+  void validation(const ValidationRecord& record);
 
   // Both a console and log.txt.
   Log with_file(const Log& console) const;
@@ -44,5 +55,15 @@ class RunLog {
   struct Files;
   std::shared_ptr<Files> files_;
 };
+
+// What metrics.jsonl says so far.
+struct RunHistory {
+  std::vector<StepRecord> steps;
+  std::vector<ValidationRecord> validations;
+};
+
+// Passes over a last line that a kill has cut. Throws Error that names the file, and the line where another
+// one is damaged.
+RunHistory read_history(const std::filesystem::path& metrics);
 
 }  // namespace tutti::recipes

@@ -29,6 +29,8 @@ Session open_session(const dist::Communicator& world, const std::string& device,
   if (compute_threads == 0) compute_threads = threads_from_environment();
   if (compute_threads == 0) compute_threads = topology.threads;
   at::set_num_threads(compute_threads);
+  session.threads = compute_threads;
+  session.nodes = static_cast<int>(topology.hosts.size());
 
   const auto gpu = device == "cpu" ? std::nullopt : dist::find_gpu(world, topology);
   if (device == "cuda" && !gpu) {

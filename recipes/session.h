@@ -12,6 +12,8 @@ struct Session {
   dist::Communicator world;  // tensors in host memory, over MPI
   dist::Communicator peers;  // tensors on `device`: NCCL on GPUs, else as world
   at::Device device = at::kCPU;
+  int nodes = 1;
+  int threads = 1;  // of computation, on this rank
 };
 
 // `device` is "auto", "cpu" or "cuda"; `threads` of computation, 0 for this rank's share of the cores.

@@ -171,6 +171,10 @@ ShardConfig read_shard_config(const fs::path& path, const Strings& assignments) 
   return config;
 }
 
+data::Catalog catalog_of(const fs::path& shards) {
+  return read_catalog(read_shard_config(shards / kConfigCopy).input);
+}
+
 std::vector<Unreadable> make_shards(const ShardConfig& config, const dist::Communicator& world,
                                     const Console& console) {
   at::set_num_threads(1);  // ranks are the parallelism here

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/catalog.h"
 #include "data/features.h"
 #include "dist/communicator.h"
 #include "recipes/config.h"
@@ -40,6 +41,10 @@ Sections sections(ShardConfig& config);
 
 // Throws UsageError that names file, key and value.
 ShardConfig read_shard_config(const std::filesystem::path& path, const Strings& assignments = {});
+
+// The catalog that a folder of shards was made from, by the configuration saved there. Throws Error when it
+// is not at hand any more.
+data::Catalog catalog_of(const std::filesystem::path& shards);
 
 // A file that could not be read: left out of the shards.
 struct Unreadable {

@@ -3,7 +3,6 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <iomanip>
 
@@ -15,8 +14,10 @@
 #include "dist/gradient_sync.h"
 #include "models/weights.h"
 #include "recipes/checkpoint.h"
+#include "recipes/environment.h"
 #include "recipes/evaluate.h"
 #include "recipes/model_file.h"
+#include "recipes/part_timer.h"
 #include "recipes/precision.h"
 #include "recipes/progress.h"
 #include "recipes/resolve.h"
@@ -74,17 +75,6 @@ StepTotals reduce_totals(const dist::Communicator& peers, at::Tensor totals) {
   throw Error(text("step ", step, ": the loss is ", loss));
 }
 
-class Stopwatch {
- public:
-  double seconds() {
-    const auto now = std::chrono::steady_clock::now();
-    return std::chrono::duration<double>(now - std::exchange(last_, now)).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
-
 std::string describe(const Metrics& metrics) {
   std::ostringstream line;
   line << std::fixed << std::setprecision(4);
@@ -132,7 +122,10 @@ TrainOutcome train(const Recipe& asked, const std::filesystem::path& folder,
 
   // The run's folder, and where an earlier call stopped.
   std::optional<FileLock> lock;
-  if (first_rank) lock = claim_run(folder, recipe);
+  if (first_rank) {
+    lock = claim_run(folder, recipe);
+    write_environment(folder, describe_environment(session));
+  }
   Checkpoints checkpoints(folder / "checkpoints", first_rank);
   std::string from = first_rank ? checkpoints.newest(console.log).value_or("").string() : "";
   dist::broadcast(world, from, 0);
@@ -152,16 +145,17 @@ TrainOutcome train(const Recipe& asked, const std::filesystem::path& folder,
              length.steps());
   }
 
+  PartTimer timer;
   const auto save = [&](bool best) {
     if (!first_rank) return;
     checkpoints.save(*model, optimizer, recipe, shards.classes(), state, best);
     checkpoints.prune(recipe.checkpoint.keep_last,
                       recipe.checkpoint.keep_every_epochs * length.steps_per_epoch);
     run_log.flush();
+    timer.lap(Part::checkpoint);
   };
 
   Progress progress(console, "steps", last_step, state.step);
-  Stopwatch stopwatch;
   std::int64_t clips = 0;
   double clips_per_second = 0;
 
@@ -182,6 +176,7 @@ TrainOutcome train(const Recipe& asked, const std::filesystem::path& folder,
     model->train();
 
     while (const auto batch = loader.next()) {
+      timer.lap(Part::data);
       const double lr = recipe.optimizer.lr * schedule_factor(recipe.schedule, state.step, length);
 
       // Forward and backward, in parts; the ranks' gradients are summed while the last part goes backward.
@@ -199,31 +194,37 @@ TrainOutcome train(const Recipe& asked, const std::filesystem::path& folder,
           loss = evaluate_loss(recipe.loss, logits, rows.target.to(session.device),
                                rows.weight.to(session.device));
         }
+        timer.lap(Part::forward);
         loss.sum.backward();
         totals[0] += loss.sum.detach();
         totals[1] += loss.weight.detach();
+        timer.lap(Part::backward);
       }
       gradients.finish();
 
       // One step for all ranks.
       totals[2] = stop_signal.raised() ? 1.0 : 0.0;
       const auto step = reduce_totals(session.peers, totals);
+      timer.lap(Part::communication);
       const double loss = step.loss / step.weight;
       const double norm = average_and_clip(gradients.flat(), step.weight, recipe.optimizer.clip_norm);
       if (!std::isfinite(loss) || !std::isfinite(norm)) throw_not_finite(state.step + 1, loss, *model);
       optimizer.step(lr);
       ++state.step;
+      timer.lap(Part::optimizer);
 
       const auto step_in_epoch = state.step - epoch * length.steps_per_epoch;
       clips += std::min(recipe.train.batch, sampler.size() - (step_in_epoch - 1) * recipe.train.batch);
       if (state.step % recipe.log.every_steps == 0 || state.step == last_step) {
-        clips_per_second = static_cast<double>(std::exchange(clips, 0)) / stopwatch.seconds();
-        run_log.step({state.step, epoch + 1, loss, lr, norm, clips_per_second});
+        const auto seconds = timer.take();
+        clips_per_second = static_cast<double>(std::exchange(clips, 0)) / sum(seconds);
+        run_log.step({state.step, epoch + 1, loss, lr, norm, clips_per_second, seconds});
       }
       std::ostringstream status;
       status << "epoch " << epoch + 1 << '/' << length.epochs << "  loss " << std::setprecision(4) << loss
              << "  " << std::llround(clips_per_second) << " clips/s";
       progress.update(state.step, status.str());
+      timer.lap(Part::log);
 
       const bool epoch_ends = step_in_epoch == length.steps_per_epoch;
       const bool due = recipe.checkpoint.every_steps > 0 && state.step % recipe.checkpoint.every_steps == 0;
@@ -250,12 +251,13 @@ TrainOutcome train(const Recipe& asked, const std::filesystem::path& folder,
             text("checkpoint.best = \"", recipe.checkpoint.best, "\" does not apply to these labels"));
       best = improves(recipe, *value, state.best);
       if (best) state.best = value;
-      run_log.validation(state.step, state.finished_epochs, "validation", evaluation.metrics);
+      timer.lap(Part::validation);
+      run_log.validation({state.step, state.finished_epochs, "validation", evaluation.metrics, timer.take()});
       progress.clear();
       log.info("epoch ", state.finished_epochs, "/", length.epochs, describe(evaluation.metrics),
                best ? "  (best)" : "");
-      stopwatch.seconds();  // validation is not training time
-      clips = 0;
+      clips = 0;  // validation is not training time
+      timer.lap(Part::log);
     }
     if (best || last_epoch || state.step == last_step ||
         state.finished_epochs % recipe.checkpoint.every_epochs == 0)

@@ -2,6 +2,7 @@
 
 The suite Sharding makes the data that the others use: 48 short sounds of three kinds, by a formula.
 """
+import csv
 import json
 import math
 import os
@@ -16,6 +17,7 @@ import time
 import unittest
 import wave
 from pathlib import Path
+from xml.etree import ElementTree
 
 TUTTI, FOLDER = Path(sys.argv[1]), Path(sys.argv[2])
 RANKS = Path(__file__).resolve().parents[1] / "run_ranks.sh"
@@ -87,6 +89,7 @@ def lines(output):
     records = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
     for record in records:
         record.pop("clips_per_second", None)
+        record.pop("seconds", None)
     return records
 
 
@@ -592,8 +595,116 @@ class Files(unittest.TestCase):
             self.assertIn(word, run("inspect", path).stdout, path)
 
     def test_help_of_every_subcommand(self):
-        for command in ["shard", "train", "evaluate", "predict", "features", "forward", "inspect", "launch"]:
+        for command in ["shard", "train", "evaluate", "predict", "features", "forward", "inspect", "report", "launch"]:
             self.assertIn("Usage:", run(command, "--help").stdout)
+
+
+class Reports(unittest.TestCase):
+    """Classes whose names are markup, a report of one run and of two."""
+
+    CLASSES = ['low "bass" <b>', "high & ㄤ", "noise's"]
+
+    @classmethod
+    def setUpClass(cls):
+        names = dict(zip(["low", "high", "noise"], cls.CLASSES))
+        with open(FOLDER / "sounds" / "manifest.csv") as file, open(FOLDER / "sounds" / "named.csv", "w") as out:
+            writer = csv.DictWriter(out, ["path", "label", "fold"])
+            writer.writeheader()
+            writer.writerows({**row, "label": names[row["label"]]} for row in csv.DictReader(file))
+        shards = FOLDER / "named"
+        shutil.rmtree(shards, ignore_errors=True)
+        run("shard", shard_config(shards, "named.csv"))
+        cls.one, cls.two = FOLDER / "report-1", FOLDER / "report-2"
+        train(cls.one, "--set", f"data.shards={shards}", ranks=2)
+        train(cls.two, "--set", f"data.shards={shards}", "--set", "optimizer.lr=1e-3")
+
+    def page(self, *arguments, path):
+        """The page, well-formed and complete in itself."""
+        self.assertEqual(run("report", *arguments).stdout.strip(), str(path))
+        root = ElementTree.fromstring(path.read_text())
+        for element in root.iter():
+            for name in ("src", "href", "srcset", "data", "poster"):
+                self.assertRegex(element.get(name, "#"), "^(data:|#)", f"{element.tag} {name}")
+        style = root.find("head/style").text
+        self.assertNotIn("url(", style)
+        self.assertNotIn("@import", style)
+        self.assertIn("prefers-color-scheme: dark", style)
+        self.assertIsNone(root.find(".//link"))
+        return root
+
+    def test_one_run(self):
+        root = self.page(self.one, "--clips", 5, path=self.one / "report.html")
+        sections = {section.get("id"): section for section in root.iter("section")}
+        self.assertEqual(list(sections), ["curves", "time", "classes", "confusion", "clips", "recipe"])
+        titles = [caption.find("b").text for caption in sections["curves"].iter("figcaption")]
+        for title in ["loss", "learning rate", "gradient norm", "throughput", "validation accuracy", "validation mAP"]:
+            self.assertIn(title, titles)
+        text = "".join(root.itertext())
+        for name in self.CLASSES:
+            self.assertIn(name, text)
+        parts = [row.find("td").itertext() for row in sections["time"].iter("tr") if row.find("td") is not None]
+        self.assertLessEqual({"data", "forward", "backward", "communication", "optimizer"}, {"".join(part) for part in parts})
+        clips = list(sections["clips"].iter("article"))
+        self.assertEqual(len(clips), 5)
+        for clip in clips:
+            self.assertEqual(len(list(clip.iter("image"))), 3, "a spectrogram and two layers of attention")
+            self.assertEqual(len(list(clip.iter("audio"))), 1)
+        self.assertIn("optimizer", "".join(sections["recipe"].itertext()))
+        self.assertIn("ranks2", "".join(sections["recipe"].itertext()))
+
+    def test_several_runs_show_what_differs(self):
+        output = FOLDER / "compared.html"
+        root = self.page(self.one, self.two, "--fold", "validation", "--clips", 2, "-o", output, path=output)
+        sections = {section.get("id"): section for section in root.iter("section")}
+        for name in ["differences", "curves", "time", "classes-0", "clips-0", "classes-1", "clips-1"]:
+            self.assertIn(name, sections)
+        keys = [code.text for code in sections["differences"].iter("code")]
+        self.assertEqual(keys, ["optimizer.lr"])
+
+    def test_the_log_says_where_the_time_goes(self):
+        records = [json.loads(line) for line in (self.one / "metrics.jsonl").read_text().splitlines()]
+        for record in records:
+            self.assertGreater(record["seconds"]["validation" if "split" in record else "backward"], 0)
+
+    def test_sounds_that_are_gone_are_said_to_be(self):
+        named = FOLDER / "sounds" / "named.csv"
+        named.rename(named.with_suffix(".gone"))
+        try:
+            root = self.page(self.two, path=self.two / "report.html")
+        finally:
+            named.with_suffix(".gone").rename(named)
+        self.assertIsNone(root.find(".//audio"))
+        self.assertIn("There are no sounds here", "".join(root.itertext()))
+
+    def test_bad_input(self):
+        for words, path in [
+            (["there is no", "nowhere"], FOLDER / "nowhere"),
+            (["no run", "sounds", "metrics.jsonl"], FOLDER / "sounds"),
+        ]:
+            error = run("report", path, expect=1).stderr
+            for word in words:
+                self.assertIn(word, error)
+        bare = FOLDER / "bare"
+        shutil.rmtree(bare, ignore_errors=True)
+        shutil.copytree(self.one, bare, ignore=shutil.ignore_patterns("checkpoints"))
+        self.assertIn(f"'{bare}' is no checkpoint", run("report", bare, expect=1).stderr)
+        (bare / "metrics.jsonl").write_text("")
+        self.assertIn(f"'{bare / 'metrics.jsonl'}' holds no step", run("report", bare, expect=1).stderr)
+
+    def test_inspect_gives_json_of_every_kind_of_file(self):
+        for path, kind in [
+            (RECIPE, "recipe"), (SHARDS, "shards"), (SHARDS / "toy-00000-of-00005.h5", "shard"), (self.one, "run"),
+            (self.one / "checkpoints" / "latest", "checkpoint"), (FOLDER / "shards.toml", "shard_config"),
+            (self.one / "checkpoints" / "latest" / "model.safetensors", "weights"),
+        ]:
+            self.assertEqual(json.loads(run("inspect", path, "--json").stdout)["kind"], kind)
+        found = json.loads(run("inspect", self.one, "--json").stdout)
+        self.assertEqual(found["last_step"]["step"], 16)
+        self.assertEqual(found["recipe"]["optimizer"]["lr"], 5e-3)
+        self.assertEqual(found["environment"]["ranks"], "2")
+        self.assertIn(found["latest"], found["checkpoints"])
+        weights = json.loads(run("inspect", self.one / "checkpoints" / "latest", "--json").stdout)
+        self.assertEqual(weights["classes"], sorted(self.CLASSES))
 
 
 class BadInput(unittest.TestCase):

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "base/files.h"
+#include "tests/expect_error.h"
 #include "tests/temporary_folder.h"
 
 namespace tutti::recipes {
@@ -13,7 +16,7 @@ TEST(RunLog, DropsTheLinesBeyondTheRestoredStep) {
   {
     RunLog log(folder.path(), 0);
     for (std::int64_t step = 1; step <= 4; ++step) log.step({step, 1, 0.5, 1e-3, 2.0, 100.0});
-    log.validation(4, 1, "validation", {{"accuracy", 0.25}, {"loss", 1.5}});
+    log.validation({4, 1, "validation", {{"accuracy", 0.25}, {"loss", 1.5}}});
   }
   { const RunLog again(folder.path(), 2); }
   EXPECT_EQ(read_file(folder.path() / "metrics.jsonl"),
@@ -30,10 +33,37 @@ TEST(RunLog, ALineCutByAKillIsDropped) {
   EXPECT_EQ(read_file(folder.path() / "metrics.jsonl"), "{\"step\":1,\"loss\":2}\n");
 }
 
+TEST(RunLog, IsReadBackAsItWasWritten) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "metrics.jsonl";
+  {
+    RunLog log(folder.path(), 0);
+    log.step({3, 1, 0.5, 1e-3, 2.0, 100.0, {{"data", 0.25}, {"forward", 0.125}}});
+    log.validation({3, 1, "validation", {{"accuracy", 0.25}, {"loss", 1.5}}, {{"validation", 2.0}}});
+    log.step({4, 2, NAN, 1e-3, 2.0, 100.0});
+  }
+  write_file(path, read_file(path) + "{\"step\":5,\"epo");  // cut by a kill
+  const auto history = read_history(path);
+  ASSERT_EQ(history.steps.size(), 2U);
+  EXPECT_EQ(history.steps[0].loss, 0.5);
+  EXPECT_EQ(history.steps[0].seconds, (PartSeconds{{"data", 0.25}, {"forward", 0.125}}));
+  EXPECT_TRUE(std::isnan(history.steps[1].loss));
+  ASSERT_EQ(history.validations.size(), 1U);
+  EXPECT_EQ(history.validations[0].metrics, (Metrics{{"accuracy", 0.25}, {"loss", 1.5}}));
+  EXPECT_EQ(history.validations[0].seconds, (PartSeconds{{"validation", 2.0}}));
+}
+
+TEST(RunLog, ADamagedLineIsAnErrorThatNamesIt) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "metrics.jsonl";
+  write_file(path, "{\"step\":1,\"lo\n{\"step\":2}\n");
+  expect_error([&] { read_history(path); }, {path.string(), "line 1"});
+}
+
 TEST(RunLog, OtherRanksWriteNothing) {
   RunLog log;
   log.step({});
-  log.validation(1, 1, "validation", {});
+  log.validation({});
   log.flush();
 }
 
