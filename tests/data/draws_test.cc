@@ -224,7 +224,7 @@ TEST(Draws, UniformOnesAreUniform) {
   test(&Draws::crop, 0, 1, "crop");
   test(&Draws::partner_crop, 0, 1, "partner's crop");
   std::vector<int> rolls(20);
-  for (const Draws& draws : all) ++rolls.at(static_cast<std::size_t>(draws.roll + 10));
+  for (const Draws& draws : all) ++rolls.at(static_cast<std::size_t>(std::int64_t{draws.roll} + 10));
   expect_uniform(rolls, "roll");
 }
 
