@@ -92,9 +92,9 @@ TEST(Svg, TicksAreRoundAndCoverTheRange) {
     for (const auto& tick : ticks(least, most, 4)) result.push_back(tick.label);
     return result;
   };
-  EXPECT_EQ(labels(0, 1), (Strings{"0", "0.5", "1"}));
-  EXPECT_EQ(labels(0, 5400), (Strings{"0", "2k", "4k"}));
-  EXPECT_EQ(labels(0, 1e-3), (Strings{"0", "0.0005", "0.001"}));
+  EXPECT_EQ(labels(0, 1), (Strings{"0", "0.2", "0.4", "0.6", "0.8", "1"}));
+  EXPECT_EQ(labels(0, 5400), (Strings{"0", "1k", "2k", "3k", "4k", "5k"}));
+  EXPECT_EQ(labels(0, 1e-3), (Strings{"0", "0.0002", "0.0004", "0.0006", "0.0008", "0.001"}));
   EXPECT_EQ(labels(-1.5, 2), (Strings{"-1", "0", "1", "2"}));
 }
 
