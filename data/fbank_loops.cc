@@ -63,27 +63,25 @@ TUTTI_INLINE void multiply(const ComplexLanes& a, FbankLoops::Complex w, Complex
 
 // Eight rows of eight, turned.
 TUTTI_INLINE void transpose(Lanes (&r)[kLanes]) {
-  const LaneIndices low = {0, 8, 1, 9, 4, 12, 5, 13}, high = {2, 10, 3, 11, 6, 14, 7, 15};
-  const LaneIndices low2 = {0, 1, 8, 9, 4, 5, 12, 13}, high2 = {2, 3, 10, 11, 6, 7, 14, 15};
-  const LaneIndices low4 = {0, 1, 2, 3, 8, 9, 10, 11}, high4 = {4, 5, 6, 7, 12, 13, 14, 15};
   Lanes pairs[kLanes], fours[kLanes];
 #pragma GCC unroll 4
   for (std::size_t i = 0; i < kLanes; i += 2) {
-    pairs[i] = __builtin_shuffle(r[i], r[i + 1], low);
-    pairs[i + 1] = __builtin_shuffle(r[i], r[i + 1], high);
+    pairs[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+    pairs[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
   }
 #pragma GCC unroll 2
   for (std::size_t i = 0; i < kLanes; i += 4) {
 #pragma GCC unroll 2
     for (std::size_t j = 0; j < 2; ++j) {
-      fours[i + 2 * j] = __builtin_shuffle(pairs[i + j], pairs[i + 2 + j], low2);
-      fours[i + 2 * j + 1] = __builtin_shuffle(pairs[i + j], pairs[i + 2 + j], high2);
+      fours[i + 2 * j] = __builtin_shufflevector(pairs[i + j], pairs[i + 2 + j], 0, 1, 8, 9, 4, 5, 12, 13);
+      fours[i + 2 * j + 1] =
+          __builtin_shufflevector(pairs[i + j], pairs[i + 2 + j], 2, 3, 10, 11, 6, 7, 14, 15);
     }
   }
 #pragma GCC unroll 4
   for (std::size_t j = 0; j < 4; ++j) {
-    r[j] = __builtin_shuffle(fours[j], fours[4 + j], low4);
-    r[4 + j] = __builtin_shuffle(fours[j], fours[4 + j], high4);
+    r[j] = __builtin_shufflevector(fours[j], fours[4 + j], 0, 1, 2, 3, 8, 9, 10, 11);
+    r[4 + j] = __builtin_shufflevector(fours[j], fours[4 + j], 4, 5, 6, 7, 12, 13, 14, 15);
   }
 }
 
