@@ -67,7 +67,7 @@ class Reader {
     if (!list.is_array()) refuse("key '", where_, key, "' is not a list");
     std::vector<Reader> result;
     for (const Json& item : list)
-      result.push_back({path_, item, text(where_, key, "[", result.size(), "].")});
+      result.emplace_back(path_, item, text(where_, key, "[", result.size(), "]."));
     return result;
   }
 
