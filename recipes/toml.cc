@@ -147,7 +147,7 @@ TomlEntry parse_assignment(const std::string& assignment) {
     auto entries = parse_toml("value = " + value, where);
     if (entries.size() == 1) return {key, std::move(entries[0].value), where};
   } catch (const UsageError&) {
-    // Not TOML: a bare word.
+    return {key, value, where};  // not TOML: a bare word
   }
   return {key, value, where};
 }

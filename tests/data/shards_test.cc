@@ -130,7 +130,7 @@ TEST(Shards, StatisticsAreOfTheValidFramesOfFoldZero) {
     for (const Label& label : record.labels) ++classes[static_cast<std::size_t>(label.index)];
     if (record.fold != 0) continue;
     const std::vector<float> values = record_values(i, schema);
-    for (std::int64_t j = 0; j < record.length * 8; ++j) {
+    for (std::int64_t j = 0; j < std::int64_t{record.length} * 8; ++j) {
       sum += values[static_cast<std::size_t>(j)];
       squares += std::pow(static_cast<double>(values[static_cast<std::size_t>(j)]), 2);
     }

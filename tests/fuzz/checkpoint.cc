@@ -17,11 +17,10 @@ void read(std::string_view bytes) {
 
 // The bytes are taken for the manifest, as they are and with a checksum that holds, and for state.json.
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace tutti;
-  const auto bytes = as_text(data, size);
-  const auto state = input_file("state.json", bytes);
-  read(bytes);
-  read(with_checksum(bytes, 1));
-  read_or_refuse([&] { recipes::read_state(state.parent_path()); });
+  const auto bytes = tutti::as_text(data, size);
+  const auto state = tutti::input_file("state.json", bytes);
+  tutti::read(bytes);
+  tutti::read(tutti::with_checksum(bytes, 1));
+  tutti::read_or_refuse([&] { tutti::recipes::read_state(state.parent_path()); });
   return 0;
 }

@@ -139,26 +139,28 @@ std::string sound_shard() {
   return read_file(path);
 }
 
+// A sound shard, changed as the input says.
+std::filesystem::path changed_shard(Input input) {
+  constexpr int most_changes = 6;
+  static const std::string sound = sound_shard();
+  auto path = input_file("input.h5", sound);
+  const QuietHdf5 quiet;
+  const Hdf5Handle file(H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
+  for (int i = 0; i < most_changes && !input.empty(); ++i) {
+    const auto which = input.take<std::uint8_t>() % (attributes.size() + datasets.size());
+    if (which < attributes.size()) {
+      change_attribute(file.get(), attributes[which], input);
+    } else {
+      change_dataset(file.get(), datasets[which - attributes.size()], input);
+    }
+  }
+  return path;
+}
+
 }  // namespace
 }  // namespace tutti::data
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace tutti::data;
-  constexpr int most_changes = 6;
-  static const std::string sound = sound_shard();
-  const auto path = tutti::input_file("input.h5", sound);
-  {
-    const QuietHdf5 quiet;
-    const Hdf5Handle file(H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
-    Input input({data, size});
-    for (int i = 0; i < most_changes && !input.empty(); ++i) {
-      const auto which = input.take<std::uint8_t>() % (attributes.size() + datasets.size());
-      if (which < attributes.size())
-        change_attribute(file.get(), attributes[which], input);
-      else
-        change_dataset(file.get(), datasets[which - attributes.size()], input);
-    }
-  }
-  tutti::read_shard(path);
+  tutti::read_shard(tutti::data::changed_shard(tutti::data::Input({data, size})));
   return 0;
 }
