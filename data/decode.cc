@@ -3,6 +3,7 @@
 #include <sndfile.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <memory>
 #include <numeric>
@@ -111,16 +112,31 @@ class SoundFile {
 };
 
 // One channel of interleaved frames, or their mean.
-void downmix_to(std::vector<float>& mono, std::span<const float> frames, std::int64_t channels, bool mean) {
+std::span<const float> downmix_frames(std::span<const float> frames, std::int64_t channels, bool mean,
+                                      std::vector<float>& mono) {
+  if (channels == 1) return frames;
   const auto step = static_cast<std::size_t>(channels);
-  mono.clear();
-  for (std::size_t i = 0; i < frames.size(); i += step) {
-    double sum = frames[i];
-    if (mean)
-      sum =
-          std::accumulate(frames.begin() + i, frames.begin() + i + step, 0.0) / static_cast<double>(channels);
-    mono.push_back(static_cast<float>(sum));
+  mono.resize(frames.size() / step);
+  for (std::size_t i = 0; i < mono.size(); ++i) {
+    const auto frame = frames.subspan(i * step, step);
+    mono[i] = mean ? static_cast<float>(std::accumulate(frame.begin(), frame.end(), 0.0) /
+                                        static_cast<double>(channels))
+                   : frame.front();
   }
+  return mono;
+}
+
+// The position of the first sample that is infinite or NaN. Looks at bits, so that the usual case, none, is
+// one maximum over all.
+std::optional<std::size_t> first_not_finite(std::span<const float> samples) {
+  constexpr std::uint32_t kMagnitude = 0x7fff'ffff, kInfinity = 0x7f80'0000;
+  std::uint32_t largest = 0;
+  for (const float sample : samples) {
+    largest = std::max(largest, std::bit_cast<std::uint32_t>(sample) & kMagnitude);
+  }
+  if (largest < kInfinity) return std::nullopt;
+  const auto found = std::ranges::find_if_not(samples, [](float sample) { return std::isfinite(sample); });
+  return static_cast<std::size_t>(found - samples.begin());
 }
 
 }  // namespace
@@ -137,7 +153,7 @@ Waveform decode(const std::filesystem::path& path, std::int64_t sample_rate, con
   const double reserved = std::min({expected + 1, static_cast<double>(limit) + kBlock, kMostReserved});
   wave.samples.reserve(static_cast<std::size_t>(reserved));
 
-  std::vector<float> mono;
+  std::vector<float> mixed;
   std::int64_t decoded = 0;
   while (static_cast<std::int64_t>(wave.samples.size()) < limit) {
     const auto frames = file.read();
@@ -146,11 +162,9 @@ Waveform decode(const std::filesystem::path& path, std::int64_t sample_rate, con
       if (resampler) resampler->finish(wave.samples);
       break;
     }
-    downmix_to(mono, frames, file.channels(), downmix == "mean");
-    for (std::size_t i = 0; i < mono.size(); ++i) {
-      if (!std::isfinite(mono[i]))
-        throw file.failure(text("sample ", decoded + static_cast<std::int64_t>(i), " is not finite"));
-    }
+    const auto mono = downmix_frames(frames, file.channels(), downmix == "mean", mixed);
+    if (const auto bad = first_not_finite(mono))
+      throw file.failure(text("sample ", decoded + static_cast<std::int64_t>(*bad), " is not finite"));
     decoded += static_cast<std::int64_t>(mono.size());
     if (resampler) {
       resampler->push(mono, wave.samples);

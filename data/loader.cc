@@ -1,6 +1,6 @@
 #include "data/loader.h"
 
-#include <signal.h>
+#include <csignal>
 
 #include <condition_variable>
 #include <exception>

@@ -1,7 +1,7 @@
 #include "dist/reduce_lane.h"
 
 #include <pthread.h>
-#include <signal.h>
+#include <csignal>
 
 #include <condition_variable>
 #include <deque>

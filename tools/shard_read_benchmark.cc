@@ -1,7 +1,9 @@
 // shard_read_benchmark [FOLDER]: random records of a set of shards through ShardSet::read, beside bare pread
-// of the same records in the same order, in GB/s (page cache warm). Without FOLDER it writes 512 MB of
-// AudioSet-sized records (1024 x 128 float16) to a temporary one.
+// of the same records in the same order, in GB/s of stored bytes (page cache warm). Without FOLDER it writes
+// 512 MB of AudioSet-sized records (1024 x 128 float16) to a temporary one.
 
+#include <ATen/Parallel.h>
+#include <ATen/ops/from_blob.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -113,27 +115,37 @@ void measure(const fs::path& folder) {
   std::printf("%lld records of %zu bytes; GB/s, median of %d rounds (share of bare pread)\n",
               static_cast<long long>(set.size()), bytes, kRounds);
   for (const std::size_t threads : {1, 2}) {
-    std::vector<double> bare_rates, first_rates, later_rates;
+    std::vector<double> bare_rates, first_rates, later_rates, float_rates;
     for (int round = 0; round < kRounds; ++round) {
       const ShardSet fresh = ShardSet::open(folder);
       const ReadRecord read = [&](std::int64_t record, std::span<std::byte> out) {
         fresh.read(record, 0, frames, out);
       };
+      const ReadRecord read_as_float = [&](std::int64_t record, std::span<std::byte> out) {
+        read(record, out);
+        at::from_blob(out.data(), {static_cast<std::int64_t>(bytes / 2)}, at::kHalf).to(at::kFloat);
+      };
       bare_rates.push_back(rate(order, bytes, threads, bare));
       first_rates.push_back(rate(order, bytes, threads, read));
       later_rates.push_back(rate(order, bytes, threads, read));
+      float_rates.push_back(rate(order, bytes, threads, read_as_float));
     }
     const double reference = median(bare_rates);
-    std::printf(
-        "%zu thread%s  bare pread %6.2f   first read, verified %6.2f (%.2f)   later reads %6.2f (%.2f)\n",
-        threads, threads == 1 ? " " : "s", reference, median(first_rates), median(first_rates) / reference,
-        median(later_rates), median(later_rates) / reference);
+    const auto print = [&](const char* what, const std::vector<double>& rates) {
+      std::printf("  %-34s %6.2f (%.2f)\n", what, median(rates), median(rates) / reference);
+    };
+    std::printf("%zu thread%s\n", threads, threads == 1 ? "" : "s");
+    print("bare pread", bare_rates);
+    print("first reads, verified", first_rates);
+    print("later reads", later_rates);
+    print("later reads, converted to float32", float_rates);
   }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  at::set_num_threads(1);
   try {
     if (argc > 1) {
       measure(argv[1]);
