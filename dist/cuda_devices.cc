@@ -1,5 +1,7 @@
 #include "dist/cuda_devices.h"
 
+#include <nccl.h>
+
 #include "dist/cuda_check.h"
 
 namespace tutti::dist {
@@ -26,6 +28,22 @@ std::vector<std::string> visible_gpus() {
     uuids.push_back(uuid);
   }
   return uuids;
+}
+
+namespace {
+
+// NCCL writes 2.28.9 as 22809.
+std::string nccl_version(int code) { return text(code / 10000, '.', code / 100 % 100, '.', code % 100); }
+
+}  // namespace
+
+void add_cuda_versions(Versions& versions) {
+  versions.nccl_built = nccl_version(NCCL_VERSION_CODE);
+  int found = 0;
+  versions.nccl_loaded = ncclGetVersion(&found) == ncclSuccess ? nccl_version(found) : "unknown";
+  // Neither needs a GPU; without a driver its version is 0.
+  check(cudaRuntimeGetVersion(&versions.cuda_runtime), "cudaRuntimeGetVersion");
+  check(cudaDriverGetVersion(&versions.cuda_driver), "cudaDriverGetVersion");
 }
 
 }  // namespace tutti::dist

@@ -8,6 +8,8 @@ namespace tutti::dist {
 
 std::vector<std::string> visible_gpus() { return {}; }
 
+void add_cuda_versions(Versions&) {}
+
 std::unique_ptr<ReduceLane> stream_lane(at::Device device) {
   throw Error(text("gradients on ", device), "this is a CPU build of tutti");
 }

@@ -20,23 +20,6 @@ std::string host_name() {
   return name;
 }
 
-// The cores that this process may run on.
-std::vector<int> bound_cores() {
-  // The kernel refuses a mask shorter than its own, which is unknown: grow until it fits.
-  for (int count = CPU_SETSIZE; count <= (1 << 20); count *= 2) {
-    const std::unique_ptr<cpu_set_t, void (*)(cpu_set_t*)> set(CPU_ALLOC(count),
-                                                               [](cpu_set_t* s) { CPU_FREE(s); });
-    const std::size_t bytes = CPU_ALLOC_SIZE(count);
-    if (!set || sched_getaffinity(0, bytes, set.get()) != 0) continue;
-    std::vector<int> cores;
-    for (int core = 0; core < count; ++core) {
-      if (CPU_ISSET_S(core, bytes, set.get())) cores.push_back(core);
-    }
-    return cores;
-  }
-  throw Error("cannot find out which cores this process may use", "sched_getaffinity fails");
-}
-
 // Words and numbers travel between ranks as lines of text.
 template <class T>
 std::string to_words(const std::vector<T>& values) {
@@ -58,6 +41,22 @@ std::string device_of(const VisibleGpus& view, int device) {
 }
 
 }  // namespace
+
+std::vector<int> bound_cores() {
+  // The kernel refuses a mask shorter than its own, which is unknown: grow until it fits.
+  for (int count = CPU_SETSIZE; count <= (1 << 20); count *= 2) {
+    const std::unique_ptr<cpu_set_t, void (*)(cpu_set_t*)> set(CPU_ALLOC(count),
+                                                               [](cpu_set_t* s) { CPU_FREE(s); });
+    const std::size_t bytes = CPU_ALLOC_SIZE(count);
+    if (!set || sched_getaffinity(0, bytes, set.get()) != 0) continue;
+    std::vector<int> cores;
+    for (int core = 0; core < count; ++core) {
+      if (CPU_ISSET_S(core, bytes, set.get())) cores.push_back(core);
+    }
+    return cores;
+  }
+  throw Error("cannot find out which cores this process may use", "sched_getaffinity fails");
+}
 
 Topology find_topology(const Communicator& world) {
   Topology topology;

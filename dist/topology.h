@@ -28,6 +28,9 @@ Topology find_topology(const Communicator& world);
 // core that computes, overlapping makes a step slower, not faster.
 bool core_is_free(const Topology& topology, int compute_threads);
 
+// The cores that this process may run on.
+std::vector<int> bound_cores();
+
 // The share of local rank `local_rank`, at least 1, where cores[r] are the cores that rank r of this node
 // is bound to: its own cores where the ranks are bound apart, an equal part where they may all run
 // everywhere. Each core counts as 1/n when n ranks may run on it.

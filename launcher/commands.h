@@ -38,6 +38,7 @@ Command features_command(CLI::App& program);
 Command forward_command(CLI::App& program);
 Command inspect_command(CLI::App& program);
 Command report_command(CLI::App& program);
+Command doctor_command(CLI::App& program);
 
 // The one subcommand that starts ranks instead of being one: it runs before MPI is touched.
 struct LaunchCommand {

@@ -82,7 +82,7 @@ int main(int argc, char** argv) {
       "75 stopped by a signal with a complete checkpoint.");
   const Command commands[] = {shard_command(program),   train_command(program),    evaluate_command(program),
                               predict_command(program), features_command(program), forward_command(program),
-                              inspect_command(program), report_command(program)};
+                              inspect_command(program), report_command(program), doctor_command(program)};
   const auto launch = launch_command(program);
   try {
     program.parse(argc, argv);

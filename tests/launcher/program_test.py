@@ -599,6 +599,47 @@ class Files(unittest.TestCase):
             self.assertIn("Usage:", run(command, "--help").stdout)
 
 
+class Diagnosing(unittest.TestCase):
+    def setUp(self):
+        self.folder = FOLDER / "doctor"
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
+
+    def doctor(self, *arguments, ranks=0, expect=0):
+        text = run("doctor", *arguments, ranks=ranks, expect=expect).stdout
+        self.assertEqual("FAILURE" in text, expect == 1, text)
+        return text
+
+    def test_this_machine_can_train(self):
+        for ranks in (0, 2):
+            text = self.doctor("--folder", self.folder, "--shards", SHARDS, ranks=ranks)
+            for subject in ("MPI", "libraries", "processor", "GPUs", "cores", "limits", "file system", "shards"):
+                self.assertRegex(text, f"(?m)^(good|note|warning) +{subject} ", text)
+            self.assertEqual(list(self.folder.iterdir()), [], "the doctor leaves nothing")
+        self.assertRegex(text, "good +MPI .*thread level multiple; 2 ranks on 1 node, started by mpirun")
+        self.assertRegex(text, r"clocks +agree within \d+ ms")
+        self.assertRegex(text, r"all-reduce +25 MB over 2 ranks: [\d.]+ GB/s")
+
+    def test_a_folder_that_cannot_be_written(self):
+        for ranks in (0, 2):
+            text = self.doctor("--folder", "/proc/here", ranks=ranks, expect=1)
+            self.assertRegex(text, "FAILURE +file system .*/proc/here")
+
+    def test_damaged_shards(self):
+        shards = self.folder / "shards"
+        shutil.copytree(SHARDS, shards)
+        first = min(shards.glob("*.h5"))
+        first.write_bytes(first.read_bytes()[:-1])
+        for ranks in (0, 2):
+            text = self.doctor("--folder", self.folder, "--shards", shards, ranks=ranks, expect=1)
+            self.assertRegex(text, f"FAILURE +shards .*{first.name}")
+
+    def test_more_ranks_than_cores(self):
+        ranks = 2 * os.cpu_count()
+        text = self.doctor("--folder", self.folder, ranks=ranks)
+        self.assertRegex(text, f"warning +cores +a node has {ranks} ranks")
+
+
 class Reports(unittest.TestCase):
     """Classes whose names are markup, a report of one run and of two."""
 
