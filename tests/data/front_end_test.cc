@@ -77,7 +77,7 @@ Row reference(Row x, std::int64_t length, const Row* partner, std::int64_t partn
     length = std::max(length, partner_length);
   }
   if (draws.stretch != 1 && length > 0) {
-    const Row before = x;
+    const Row before(x.begin(), x.end());
     const std::int64_t last = length - 1;
     each([&](double& v, std::size_t t, std::size_t m) {
       const double from = std::min(static_cast<double>(t) / draws.stretch, static_cast<double>(last));

@@ -194,9 +194,9 @@ TEST_F(LoaderTest, WindowsOfALongClipHoldOnlyTheirFrames) {
   Loader loader(set_, windows, plan_);
   const std::optional<Batch> batch = loader.next();
   const std::vector<float> all = record_values(longest, index_.schema);
-  for (const auto& [row, length] : {std::pair{0, 8}, {1, 8}, {2, 4}}) {
+  for (const auto& [row, length] : {std::pair<std::int64_t, std::int64_t>{0, 8}, {1, 8}, {2, 4}}) {
     EXPECT_EQ(batch->length[row].item<std::int32_t>(), length);
-    std::vector<float> expected(12 * 8, static_cast<float>(at::Half(static_cast<float>(kFloor))));
+    std::vector<float> expected(96, static_cast<float>(at::Half(static_cast<float>(kFloor))));
     std::copy_n(all.begin() + row * 64, length * 8, expected.begin());
     EXPECT_EQ(row_of(batch->input, row), expected);
   }

@@ -5,8 +5,10 @@
 
 #include "tests/data/shard_fixture.h"
 
+namespace tutti::data {
+namespace {
+
 int main(int argc, char** argv) {
-  using namespace tutti::data;
   if (argc != 3) {
     std::fprintf(stderr, "usage: make_shards FOLDER NAME\n");
     return 2;
@@ -19,8 +21,14 @@ int main(int argc, char** argv) {
     const std::string file = shard_file_name(name, 0, 1);
     write_shard(folder / file, schema, make_records(11, 30, schema));
     write_index(folder, describe_shards(folder, name, schema, {file}));
+    return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "make_shards: %s\n", error.what());
     return 1;
   }
 }
+
+}  // namespace
+}  // namespace tutti::data
+
+int main(int argc, char** argv) { return tutti::data::main(argc, argv); }
