@@ -6,6 +6,7 @@
 
 #include "base/files.h"
 #include "data/checksum.h"
+#include "data/hdf5.h"
 #include "tests/data/shard_fixture.h"
 #include "tests/expect_error.h"
 
@@ -327,12 +328,46 @@ TEST_F(ShardDamage, IndexWithImpossibleContent) {
   };
   const std::string name = path.string();
   with([](auto& json) { json["class_counts"][0] = 1e300; }, {name, "'class_counts'", "integers"});
+  with([](auto& json) { json["classes"][1] = 7; }, {name, "'classes'", "wrong kind"});
   with([](auto& json) { json["folds"] = json["fold_counts"] = nlohmann::json::array(); }, {name, "no folds"});
   with(
       [](auto& json) {
         for (auto& shard : json["shards"]) shard["bytes"] = std::numeric_limits<std::int64_t>::max();
       },
       {name, "2^63 bytes"});
+}
+
+// Written by HDF5 itself, so that its own checksums hold.
+TEST_F(ShardDamage, ShardWithImpossibleAttributes) {
+  const std::string whole = read_file(shard());
+  const auto with = [&](const char* name, hid_t type, const void* value,
+                        std::initializer_list<std::string> parts) {
+    write_file(shard(), whole);
+    {
+      const Hdf5Handle file(H5Fopen(shard().c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
+      ASSERT_GE(H5Adelete(file.get(), name), 0);
+      if (value) {
+        const Hdf5Handle space(H5Screate(H5S_SCALAR), H5Sclose);
+        const Hdf5Handle attribute(H5Acreate2(file.get(), name, type, space.get(), H5P_DEFAULT, H5P_DEFAULT),
+                                   H5Aclose);
+        ASSERT_GE(H5Awrite(attribute.get(), type, value), 0);
+      }
+    }
+    expect_error([this] { ShardFile::open(shard()); }, parts);
+  };
+  const std::string name = shard().string();
+  const hid_t integer = stored_type<std::int64_t>(), real = stored_type<double>();
+  const std::int64_t minus_one = -1, many = 1'000'000, seven = 7;
+  const double ten = 10;
+  with("mels", integer, nullptr, {name, "no attribute 'mels'"});
+  with("mels", integer, &minus_one, {name, "'mels'", "-1"});
+  with("mels", integer, &seven, {name, "its attributes say"});
+  with("mels", real, &ten, {name, "'mels'", "unexpected type"});
+  with("downmix", text_type(4).get(), "left", {name, "'downmix'", "left"});
+  with("downmix", integer, &seven, {name, "'downmix'", "not a string"});
+  with("fold0_frames", integer, &many, {name, "fold0_frames is 1000000"});
+  with("classes", integer, &minus_one, {name, "of -1"});
+  with("format_version", integer, &seven, {name, "format_version 7"});
 }
 
 TEST_F(ShardDamage, ShardOfAnotherSet) {
