@@ -34,7 +34,7 @@ inline at::Tensor formula_weight(const std::string& name, at::IntArrayRef shape)
   const auto value = formula_tensor(name, shape);
   if (shape.size() == 1) return value * 0.1 + (name.ends_with(".weight") ? 1.0 : 0.0);
   if (name.find("pos_embed") != name.npos || name.find("token") != name.npos) return value * 0.5;
-  const double inputs = static_cast<double>(value.numel() / shape[0]);
+  const double inputs = static_cast<double>(value.numel()) / static_cast<double>(shape[0]);
   return value * std::sqrt(3.0 / inputs);
 }
 
