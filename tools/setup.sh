@@ -17,9 +17,13 @@ packages=(
   openmpi-bin libopenmpi-dev libhdf5-dev libsndfile1-dev libsoxr-dev libxxhash-dev libcsv-dev
   libpng-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libgtest-dev libbenchmark-dev
 )
+tests=false
 case "${1:-}" in
   "") ;;
-  --tests) packages+=(clang-format-14 clang-tidy-19 python3-h5py) ;;
+  --tests)
+    tests=true steps_total=3
+    packages+=(clang-format-14 clang-tidy-19 python3-h5py)
+    ;;
   *) printf 'setup.sh: unknown argument %s. Usage: tools/setup.sh [--tests]\n' "$1" >&2; exit 2 ;;
 esac
 
@@ -85,5 +89,19 @@ else
   mv .deps/unpacking .deps/site
   rm -rf .deps/wheels
   printf '%s' "${wheels[*]}" >$stamp
+fi
+
+if $tests; then
+  step "TensorBoard, which one test reads event files with"
+  tensorboard=(tensorboard==2.20.0 'setuptools<81')
+  stamp=.deps/tensorboard/.complete
+  if [ "$(cat $stamp 2>/dev/null)" = "${tensorboard[*]}" ]; then
+    echo "there: .deps/tensorboard"
+  else
+    rm -rf .deps/tensorboard
+    run_quietly .deps/pip.log python3 -m pip install --disable-pip-version-check --only-binary=:all: \
+      --target .deps/tensorboard "${tensorboard[@]}"
+    printf '%s' "${tensorboard[*]}" >$stamp
+  fi
 fi
 end_step
