@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/fields.h"
+#include "models/pth.h"
 #include "models/safetensors.h"
 
 namespace tutti::models {
@@ -103,9 +104,21 @@ void check_match(const std::vector<NamedTensor>& parameters, const Weights& weig
            listed("unknown to the model", surplus)));
 }
 
+Weights load_pth(const std::filesystem::path& path) {
+  const PthReader reader(path);
+  Weights weights{path.native(), {}, {}};
+  for (const auto& entry : reader.entries()) {
+    auto tensor = at::empty(entry.tensor.shape, scalar_type(entry.tensor.dtype));
+    reader.read(entry, bytes_of(tensor));
+    weights.tensors.emplace(entry.name, std::move(tensor));
+  }
+  return weights;
+}
+
 }  // namespace
 
 Weights load_tensors(const std::filesystem::path& path) {
+  if (is_pth(path)) return load_pth(path);
   const SafetensorsReader reader(path);
   Weights weights{path.native(), {}, reader.header().metadata};
   for (const auto& entry : reader.header().entries) {

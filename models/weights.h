@@ -24,7 +24,8 @@ struct Weights {
   Metadata metadata;
 };
 
-// Reads a safetensors file. Throws Error that names path and tensor.
+// Reads a safetensors file or, by its first bytes, what torch.save wrote (models/pth.h). Throws Error that
+// names path and tensor.
 Weights load_tensors(const std::filesystem::path& path);
 
 // Writes a safetensors file, with "format": "pt" added to its metadata, as readers expect. Tensors may

@@ -15,7 +15,7 @@ trap give_back_to_user EXIT
 packages=(
   build-essential cmake ninja-build ccache pkg-config python3 python3-pip git ca-certificates
   openmpi-bin libopenmpi-dev libhdf5-dev libsndfile1-dev libsoxr-dev libxxhash-dev libcsv-dev
-  libpng-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libgtest-dev libbenchmark-dev
+  libpng-dev libzip-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libgtest-dev libbenchmark-dev
 )
 tests=false
 case "${1:-}" in

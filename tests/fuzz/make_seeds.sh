@@ -7,7 +7,7 @@ make_shards=$1/tests/data/make_shards
 corpus=tests/fuzz/corpus
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-for target in checkpoint csv index manifest recipe safetensors shard shard_fields; do mkdir -p $corpus/$target; done
+for target in checkpoint csv index manifest pth recipe safetensors shard shard_fields; do mkdir -p $corpus/$target; done
 rm -f $corpus/*/seed-*
 
 "$make_shards" "$folder" seed
@@ -18,6 +18,9 @@ cp recipes/gcin/tone.toml $corpus/recipe/seed-tone
 cp recipes/gcin/rime.toml $corpus/recipe/seed-rime
 cp tests/golden/types.safetensors $corpus/safetensors/seed-types
 printf '\2\0\0\0\0\0\0\0{}' >$corpus/safetensors/seed-empty
+
+for file in zip_nested legacy evil complex; do cp tests/golden/$file.pth $corpus/pth/seed-$file; done
+python3 -m zipfile -e tests/golden/zip.pth "$folder" && cp "$folder/zip/data.pkl" $corpus/pth/seed-pickle
 
 printf 'path,label\na.wav,dog\n"b, c.wav","cat; dog"\n' >$corpus/manifest/seed-labels
 printf '\xef\xbb\xbfpath, key ,label,fold\r\n"d/\xe3\x84\x85.ogg",k1,a,train\r\ne.ogg,,b;a,07\r\n' >$corpus/manifest/seed-folds
