@@ -14,7 +14,7 @@ declare -A allowed=(
   [base]="$system|\"base/.*"
   [data]="$system|$tensors|$json|<(hdf5|sndfile|soxr|xxhash|xxh_x86dispatch|csv|jpeglib|turbojpeg)\.h>|\"(base|data)/.*"
   [dist]="$system|$tensors|$gpu|<mpi\.h>|<torch/csrc/autograd/(variable|function_hook)\.h>|\"(base|dist)/.*"
-  [models]="$system|$torch|$json|\"(base|models)/.*"
+  [models]="$system|$torch|$json|<zip\.h>|\"(base|models)/.*"
   [recipes]="$system|$torch|$json|<toml\+\+/toml\.h>|<png\.h>|\"(base|data|dist|models|recipes)/.*"
   [launcher]="$system|$torch|$json|<CLI/[A-Za-z]+\.hpp>|\"(base|data|dist|models|recipes|launcher)/.*"
 )
