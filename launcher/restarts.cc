@@ -31,7 +31,7 @@ std::string explain_code(int code) {
   if (code == kHungOrVanished) return "a rank hung or vanished (exit code 76)";
   if (code == kNodeLost) return "a node was lost (exit code 205 of mpirun)";
   if (const int signal = signal_of(code)) {
-    return text("a rank was killed by signal ", signal, " (", ::strsignal(signal), ")");
+    return text("a process was killed by signal ", signal, " (", ::strsignal(signal), ")");
   }
   return text("the job ended with exit code ", code);
 }

@@ -21,7 +21,7 @@ bool worth_a_restart(int code);
 // Seconds to wait before restart number `restart`, from 1.
 double backoff_seconds(const RestartOptions& options, int restart);
 
-// What became of the job: "a rank was killed by signal 9 (Killed)", for instance.
+// What became of the job: "a process was killed by signal 9 (Killed)", for instance.
 std::string explain_code(int code);
 
 // What the launcher does next: start again, or end with `code`.
