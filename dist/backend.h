@@ -6,7 +6,9 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "dist/activity.h"
 #include "dist/communicator.h"
 
 namespace tutti::dist {
@@ -27,8 +29,11 @@ class Backend {
   virtual void barrier() = 0;
   virtual std::shared_ptr<Backend> split(int color, int key) = 0;
   virtual std::shared_ptr<Backend> split_by_node() = 0;
-  virtual std::shared_ptr<Backend> duplicate() = 0;
+  virtual std::shared_ptr<Backend> duplicate(const std::string& label) = 0;
   virtual void close() = 0;
+  virtual std::shared_ptr<Activity> activity() const = 0;
+  virtual std::uint64_t id() const = 0;               // CollectiveLog::id
+  virtual const std::vector<int>& ranks() const = 0;  // CollectiveLog::ranks
 };
 
 }  // namespace tutti::dist

@@ -96,8 +96,12 @@ Communicator Communicator::split_by_node() const {
   return backend_ ? Communicator(backend_->split_by_node()) : Communicator();
 }
 
-Communicator Communicator::duplicate() const {
-  return backend_ ? Communicator(backend_->duplicate()) : Communicator();
+Communicator Communicator::duplicate(const std::string& label) const {
+  return backend_ ? Communicator(backend_->duplicate(label)) : Communicator();
+}
+
+void Communicator::await_at_end(std::shared_future<void> done) const {
+  if (backend_) backend_->activity()->await_at_end(std::move(done));
 }
 
 void Communicator::close() {

@@ -11,6 +11,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <future>
 #include <memory>
 #include <string>
 #include <vector>
@@ -50,8 +51,15 @@ class Communicator {
   // One new communicator for each node: the ranks that share memory with this one, in order of rank.
   Communicator split_by_node() const;
 
-  // The same group with messages of its own, so that another thread may use it at the same time.
-  Communicator duplicate() const;
+  // The same group with messages of its own, so that another thread may use it at the same time. The label
+  // stands in messages about it.
+  Communicator duplicate(const std::string& label = {}) const;
+
+  // Environment ends MPI only after this: for a collective that its caller no longer waits for.
+  void await_at_end(std::shared_future<void> done) const;
+
+  // For dist itself: what stands behind it; null where it is serial.
+  const std::shared_ptr<Backend>& implementation() const { return backend_; }
 
   // Releases what the handle holds; collective. Every copy is unusable afterwards. A program that makes
   // few communicators need not call it.

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "dist/mpi_backend.h"
 #include "dist/mpi_check.h"
+#include "dist/watchdog.h"
 
 namespace tutti::dist {
 namespace {
@@ -17,6 +18,9 @@ const char* environment_variable(const char* name) { return std::getenv(name); }
 
 // As mpirun's own exit code where one rank was aborted because of an exception.
 constexpr int failure_code = 1;
+
+// How long reductions that nobody waits for any more may take to end.
+constexpr std::chrono::seconds end_limit(30);
 
 }  // namespace
 
@@ -40,7 +44,8 @@ int launched_processes(const char* (*variable)(const char*)) {
   return 0;
 }
 
-Environment::Environment(int& argc, char**& argv) : exceptions_at_start_(std::uncaught_exceptions()) {
+Environment::Environment(int& argc, char**& argv, std::function<void(std::string_view)> say)
+    : exceptions_at_start_(std::uncaught_exceptions()) {
   const int processes = launched_processes(environment_variable);
   if (processes == 0) return;
   int provided = MPI_THREAD_SINGLE;
@@ -63,13 +68,25 @@ Environment::Environment(int& argc, char**& argv) : exceptions_at_start_(std::un
                 "Use the mpirun beside that MPI's libraries, or srun --mpi=pmix");
   }
   owns_mpi_ = true;
-  world_ = mpi_communicator(MPI_COMM_WORLD);
+  activity_ = std::make_shared<Activity>();
+  world_ = mpi_communicator(MPI_COMM_WORLD, activity_);
+  MPI_Comm own = MPI_COMM_NULL;
+  check(MPI_Comm_dup(MPI_COMM_WORLD, &own), "MPI_Comm_dup");
+  if (!say) say = [](std::string_view) {};
+  watchdog_ = std::make_unique<Watchdog>(activity_, own, std::move(say));
 }
 
 Environment::~Environment() {
   if (!owns_mpi_) return;
-  if (std::uncaught_exceptions() > exceptions_at_start_) MPI_Abort(MPI_COMM_WORLD, failure_code);
+  const bool unwinding = std::uncaught_exceptions() > exceptions_at_start_;
+  // A thread that is still in a collective then waits for a rank that will not come to it.
+  if (unwinding || !activity_->wait(end_limit)) MPI_Abort(MPI_COMM_WORLD, failure_code);
+  watchdog_.reset();
   MPI_Finalize();
+}
+
+void Environment::set_hang_limit(double seconds) {
+  if (watchdog_) watchdog_->set_limit(Seconds(seconds));
 }
 
 void Environment::abort(int code) const {

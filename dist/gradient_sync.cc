@@ -162,8 +162,9 @@ class GradientSync::State : public std::enable_shared_from_this<State> {
     overlaps_ = decide_overlap(options, communicator, device);
     // Two threads must not share an MPI communicator. On a GPU there is no thread, and a second NCCL
     // communicator would cost memory and could deadlock against the first.
-    if (overlaps_ && device.is_cpu()) communicator_ = communicator.duplicate();
+    if (overlaps_ && device.is_cpu()) communicator_ = communicator.duplicate("gradients");
     lane_ = make_lane(overlaps_, device);
+    if (lane_->end().valid()) communicator_.await_at_end(lane_->end());
   }
 
   // Hooks own the state, not the other way round; so remove_hooks ends the cycle.

@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <numeric>
 #include <span>
+#include <vector>
 
+#include "base/counter_rng.h"
 #include "base/error.h"
 #include "dist/backend.h"
 #include "dist/mpi_check.h"
@@ -117,11 +120,32 @@ void check_host(const at::Tensor& tensor, const char* collective) {
               "MPI exchanges host memory only", "Use the communicator that nccl() makes");
 }
 
+// The ranks of a communicator by their numbers in the job.
+std::vector<int> ranks_of(MPI_Comm communicator) {
+  int size = 0;
+  check(MPI_Comm_size(communicator, &size), "MPI_Comm_size");
+  std::vector<int> here(static_cast<std::size_t>(size)), in_job(here.size());
+  std::iota(here.begin(), here.end(), 0);
+  MPI_Group group = MPI_GROUP_NULL, job = MPI_GROUP_NULL;
+  check(MPI_Comm_group(communicator, &group), "MPI_Comm_group");
+  check(MPI_Comm_group(MPI_COMM_WORLD, &job), "MPI_Comm_group");
+  const int code = MPI_Group_translate_ranks(group, size, here.data(), job, in_job.data());
+  MPI_Group_free(&group);
+  MPI_Group_free(&job);
+  check(code, "MPI_Group_translate_ranks");
+  return in_job;
+}
+
 class MpiBackend final : public Backend {
  public:
-  explicit MpiBackend(MPI_Comm communicator) : communicator_(communicator) {
+  // `id` and `label` are the same on all ranks of the communicator.
+  MpiBackend(MPI_Comm communicator, std::shared_ptr<Activity> activity, std::uint64_t id, std::string label)
+      : communicator_(communicator),
+        activity_(std::move(activity)),
+        log_(std::make_shared<CollectiveLog>(id, std::move(label), ranks_of(communicator))) {
     check(MPI_Comm_rank(communicator_, &rank_), "MPI_Comm_rank");
     check(MPI_Comm_size(communicator_, &size_), "MPI_Comm_size");
+    activity_->add(log_);
   }
   // No destructor: MPI_Comm_free is collective.
 
@@ -131,6 +155,7 @@ class MpiBackend final : public Backend {
 
   void all_reduce(at::Tensor& tensor, Reduce reduce) override {
     check_host(tensor, "all_reduce");
+    const Stay stay(*log_, "all_reduce");
     if (tensor.scalar_type() == at::kBFloat16) {
       all_reduce(tensor, Bfloat16Op(reduce).get());
     } else {
@@ -140,6 +165,7 @@ class MpiBackend final : public Backend {
 
   void broadcast(at::Tensor& tensor, int root) override {
     check_host(tensor, "broadcast");
+    const Stay stay(*log_, "broadcast");
     for (auto rest = bytes_of(tensor); !rest.empty();) {
       const auto piece = next_piece(rest);
       check(MPI_Bcast(piece.data(), static_cast<int>(piece.size()), MPI_BYTE, root, communicator_),
@@ -149,6 +175,7 @@ class MpiBackend final : public Backend {
 
   void all_gather(const at::Tensor& tensor, at::Tensor& all) override {
     check_host(tensor, "all_gather");
+    const Stay stay(*log_, "all_gather");
     const auto from = bytes_of(tensor);
     auto to = bytes_of(all);
     for (auto rest = from; !rest.empty();) {
@@ -161,30 +188,53 @@ class MpiBackend final : public Backend {
     }
   }
 
-  void barrier() override { check(MPI_Barrier(communicator_), "MPI_Barrier"); }
+  void barrier() override {
+    const Stay stay(*log_, "barrier");
+    check(MPI_Barrier(communicator_), "MPI_Barrier");
+  }
 
   std::shared_ptr<Backend> split(int color, int key) override {
+    const Stay stay(*log_, "split");
     MPI_Comm part = MPI_COMM_NULL;
     check(MPI_Comm_split(communicator_, color, key, &part), "MPI_Comm_split");
-    return std::make_shared<MpiBackend>(part);
+    return child(part, text("part ", color, " of ", log_->name()));
   }
 
   std::shared_ptr<Backend> split_by_node() override {
+    const Stay stay(*log_, "split_by_node");
     MPI_Comm part = MPI_COMM_NULL;
     check(MPI_Comm_split_type(communicator_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &part),
           "MPI_Comm_split_type");
-    return std::make_shared<MpiBackend>(part);
+    return child(part, text("a node of ", log_->name()));
   }
 
-  std::shared_ptr<Backend> duplicate() override {
+  std::shared_ptr<Backend> duplicate(const std::string& label) override {
+    const Stay stay(*log_, "duplicate");
     MPI_Comm copy = MPI_COMM_NULL;
     check(MPI_Comm_dup(communicator_, &copy), "MPI_Comm_dup");
-    return std::make_shared<MpiBackend>(copy);
+    return child(copy, label.empty() ? text("copy of ", log_->name()) : label);
   }
 
-  void close() override { check(MPI_Comm_free(&communicator_), "MPI_Comm_free"); }
+  void close() override {
+    const Stay stay(*log_, "close");
+    check(MPI_Comm_free(&communicator_), "MPI_Comm_free");
+  }
+
+  std::shared_ptr<Activity> activity() const override { return activity_; }
+  std::uint64_t id() const override { return log_->id(); }
+  const std::vector<int>& ranks() const override { return log_->ranks(); }
 
  private:
+  using Stay = CollectiveLog::Stay;
+
+  // Ranks make communicators in the same order, so counting them tells them apart everywhere alike. The
+  // parts of one split have ranks of their own, and differ by the first.
+  std::shared_ptr<Backend> child(MPI_Comm communicator, std::string label) {
+    const auto id =
+        mix_key(mix_key(log_->id(), ++children_), static_cast<std::uint64_t>(ranks_of(communicator).front()));
+    return std::make_shared<MpiBackend>(communicator, activity_, id, std::move(label));
+  }
+
   void all_reduce(at::Tensor& tensor, MPI_Op op) {
     const MPI_Datatype type = mpi_type(tensor.scalar_type());
     const std::size_t width = tensor.element_size();
@@ -197,16 +247,19 @@ class MpiBackend final : public Backend {
   }
 
   MPI_Comm communicator_;
+  std::shared_ptr<Activity> activity_;
+  std::shared_ptr<CollectiveLog> log_;
+  std::uint64_t children_ = 0;
   int rank_ = 0;
   int size_ = 1;
 };
 
 }  // namespace
 
-Communicator mpi_communicator(MPI_Comm original) {
+Communicator mpi_communicator(MPI_Comm original, std::shared_ptr<Activity> activity) {
   MPI_Comm copy = MPI_COMM_NULL;
   check(MPI_Comm_dup(original, &copy), "MPI_Comm_dup");
-  return Communicator(std::make_shared<MpiBackend>(copy));
+  return Communicator(std::make_shared<MpiBackend>(copy, std::move(activity), 0, "world"));
 }
 
 }  // namespace tutti::dist

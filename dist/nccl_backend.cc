@@ -19,8 +19,10 @@
 #include <string_view>
 #include <thread>
 
+#include "base/counter_rng.h"
 #include "base/error.h"
 #include "dist/backend.h"
+#include "dist/stream_log.h"
 
 namespace tutti::dist {
 namespace {
@@ -96,6 +98,9 @@ class NcclBackend final : public Backend {
       abort();
       throw;
     }
+    const auto& mpi = *over_mpi_.implementation();
+    log_ = std::make_shared<StreamLog>(mix_key(mpi.id(), 1), "nccl", mpi.ranks());
+    mpi.activity()->add(log_);
   }
   ~NcclBackend() override {
     if (std::uncaught_exceptions() > exceptions_at_start_) abort();
@@ -112,6 +117,7 @@ class NcclBackend final : public Backend {
     settle(ncclAllReduce(tensor.const_data_ptr(), tensor.mutable_data_ptr(), count(tensor),
                          nccl_type(tensor.scalar_type()), nccl_op(reduce), nccl_, stream()),
            "ncclAllReduce");
+    log_->enqueued("all_reduce", c10::cuda::getCurrentCUDAStream(device_.index()));
   }
 
   void broadcast(at::Tensor& tensor, int root) override {
@@ -121,6 +127,7 @@ class NcclBackend final : public Backend {
     settle(ncclBroadcast(tensor.const_data_ptr(), tensor.mutable_data_ptr(), count(tensor),
                          nccl_type(tensor.scalar_type()), root, nccl_, stream()),
            "ncclBroadcast");
+    log_->enqueued("broadcast", c10::cuda::getCurrentCUDAStream(device_.index()));
   }
 
   void all_gather(const at::Tensor& tensor, at::Tensor& all) override {
@@ -133,6 +140,7 @@ class NcclBackend final : public Backend {
     settle(ncclAllGather(tensor.const_data_ptr(), all.mutable_data_ptr(), count(tensor),
                          nccl_type(tensor.scalar_type()), nccl_, stream()),
            "ncclAllGather");
+    log_->enqueued("all_gather", c10::cuda::getCurrentCUDAStream(device_.index()));
   }
 
   // Waits for this rank's stream first, so that nothing enqueued before is still under way.
@@ -151,8 +159,8 @@ class NcclBackend final : public Backend {
   std::shared_ptr<Backend> split_by_node() override {
     return std::make_shared<NcclBackend>(over_mpi_.split_by_node(), device_);
   }
-  std::shared_ptr<Backend> duplicate() override {
-    return std::make_shared<NcclBackend>(over_mpi_.duplicate(), device_);
+  std::shared_ptr<Backend> duplicate(const std::string& label) override {
+    return std::make_shared<NcclBackend>(over_mpi_.duplicate(label), device_);
   }
 
   void close() override {
@@ -161,6 +169,10 @@ class NcclBackend final : public Backend {
     check(ncclCommDestroy(std::exchange(nccl_, nullptr)), "ncclCommDestroy");
     over_mpi_.close();
   }
+
+  std::shared_ptr<Activity> activity() const override { return over_mpi_.implementation()->activity(); }
+  std::uint64_t id() const override { return log_->id(); }
+  const std::vector<int>& ranks() const override { return log_->ranks(); }
 
  private:
   static std::size_t count(const at::Tensor& tensor) { return static_cast<std::size_t>(tensor.numel()); }
@@ -210,6 +222,7 @@ class NcclBackend final : public Backend {
   at::Device device_;
   int exceptions_at_start_;
   ncclComm_t nccl_ = nullptr;
+  std::shared_ptr<StreamLog> log_;
 };
 
 }  // namespace
@@ -219,7 +232,7 @@ Communicator nccl(const Communicator& over_mpi, at::Device device) {
     throw Error(text("NCCL communicator for device ", device), "it needs a GPU by index, such as cuda:0");
   }
   check_version();
-  return Communicator(std::make_shared<NcclBackend>(over_mpi.duplicate(), device));
+  return Communicator(std::make_shared<NcclBackend>(over_mpi.duplicate("host side of nccl"), device));
 }
 
 }  // namespace tutti::dist

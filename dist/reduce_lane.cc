@@ -33,7 +33,7 @@ void work(const std::shared_ptr<Queue>& queue) {
   std::unique_lock lock(queue->mutex);
   for (;;) {
     queue->changed.wait(lock, [&] { return queue->stopping || !queue->jobs.empty(); });
-    if (queue->stopping) return;
+    if (queue->jobs.empty()) return;
     ReduceLane::Job job = std::move(queue->jobs.front());
     queue->jobs.pop_front();
     queue->running = true;
@@ -62,15 +62,19 @@ class ThreadLane final : public ReduceLane {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread([queue = queue_] { work(queue); });
+    std::promise<void> end;
+    end_ = end.get_future().share();
+    thread_ = std::thread([queue = queue_, promise = std::move(end)]() mutable {
+      promise.set_value_at_thread_exit();
+      work(queue);
+    });
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     pthread_setname_np(thread_.native_handle(), "tutti-reduce");
   }
   ~ThreadLane() override {
     std::unique_lock lock(queue_->mutex);
     queue_->stopping = true;
-    queue_->jobs.clear();
-    const bool busy = queue_->running;
+    const bool busy = queue_->running || !queue_->jobs.empty();
     lock.unlock();
     queue_->changed.notify_all();
     if (busy) {
@@ -93,9 +97,12 @@ class ThreadLane final : public ReduceLane {
     if (const auto error = std::exchange(queue_->error, nullptr)) std::rethrow_exception(error);
   }
 
+  std::shared_future<void> end() const override { return end_; }
+
  private:
   std::shared_ptr<Queue> queue_;
   std::thread thread_;
+  std::shared_future<void> end_;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <future>
 #include <memory>
 
 namespace tutti::dist {
@@ -23,13 +24,17 @@ class ReduceLane {
   // Afterwards the caller (on a GPU: what it enqueues) sees the results of all jobs. Rethrows the first
   // exception of a job; jobs after that one were not run.
   virtual void drain() = 0;
+
+  // When no job of this lane will run any more; not valid for a lane without a thread.
+  virtual std::shared_future<void> end() const { return {}; }
 };
 
 // Runs each job at once, in the caller.
 std::unique_ptr<ReduceLane> inline_lane();
 
-// Runs the jobs on a thread. Destruction drops the jobs that have not begun, and does not wait for one
-// that has: it may be a collective that waits for a rank which will not come. A job must own what it uses.
+// Runs the jobs on a thread. Destruction does not wait for those that are left: they may be collectives
+// that wait for a rank which will not come. It does not drop them either, because the ranks would not agree
+// on which; the thread runs them and ends. A job must own what it uses.
 std::unique_ptr<ReduceLane> thread_lane();
 
 // Enqueues the jobs on a CUDA stream: each after what the submitter had enqueued by then. Throws Error in

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "dist/environment.h"
+#include "launcher/exit_codes.h"
 #include "recipes/console.h"
 
 namespace tutti {
@@ -19,11 +20,6 @@ struct Job {
 
 // Returns the exit code.
 using Run = std::function<int(const Job&)>;
-
-inline constexpr int kDone = 0;
-inline constexpr int kFailed = 1;
-inline constexpr int kBadUsage = 2;
-inline constexpr int kStoppedBySignal = 75;
 
 // Each adds its subcommand to the program and returns what to run when it was chosen.
 struct Command {

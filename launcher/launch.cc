@@ -1,27 +1,18 @@
-// tutti launch: starts the ranks of a job with mpirun, says which line is whose, passes signals down and the
-// exit code up.
+// tutti launch: the options, and what they mean to mpirun. supervise.cc runs it.
 
-#include <fcntl.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <atomic>
-#include <cerrno>
-#include <csignal>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <thread>
 
 #include "base/error.h"
 #include "base/fields.h"
 #include "launcher/commands.h"
-#include "launcher/rank_lines.h"
+#include "launcher/supervise.h"
 
 namespace tutti {
 namespace {
@@ -32,17 +23,8 @@ struct LaunchOptions {
   std::string bind = "auto";
   Strings mpirun_options;
   Strings command;
+  RestartOptions restarts;
 };
-
-// A signal handler can reach nothing but a variable of the process.
-std::atomic<pid_t> mpirun_process{0};
-
-// mpirun forwards USR1 to the ranks at once; TERM it turns into a kill a second later. Either asks the
-// ranks to save and stop.
-void pass_on(int) {
-  const pid_t process = mpirun_process;
-  if (process > 0) ::kill(process, SIGUSR1);
-}
 
 // Ranks on cores of their own where each gets two or more; otherwise the communication and loader
 // threads share the whole machine with the computation, and the kernel places them better than we.
@@ -70,60 +52,6 @@ Strings mpirun_command(const LaunchOptions& options) {
   return command;
 }
 
-[[noreturn]] void become(const Strings& command, int out, int err) {
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // no ranks without a launcher
-  ::setpgid(0, 0);                     // Ctrl-C is for the launcher, which asks the ranks to stop
-  ::dup2(out, STDOUT_FILENO);
-  ::dup2(err, STDERR_FILENO);
-  ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);
-  std::vector<char*> arguments;
-  for (const auto& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
-  arguments.push_back(nullptr);
-  ::execvp(arguments[0], arguments.data());
-  std::fprintf(stderr, "tutti launch: cannot start mpirun (%s). Install Open MPI, or load its module.\n",
-               std::strerror(errno));
-  ::_exit(kFailed);
-}
-
-// Copies one of mpirun's streams until it ends.
-void relay(int from, int to) {
-  RankLines lines;
-  char buffer[4096];
-  for (;;) {
-    const ssize_t count = ::read(from, buffer, sizeof buffer);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) break;
-    const auto out = lines.convert(std::string_view(buffer, static_cast<std::size_t>(count)));
-    for (std::size_t done = 0; done < out.size();) {
-      const ssize_t written = ::write(to, out.data() + done, out.size() - done);
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return;
-      done += static_cast<std::size_t>(written);
-    }
-  }
-}
-
-int launch(const LaunchOptions& options) {
-  const auto command = mpirun_command(options);
-  int out[2], err[2];
-  if (::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(err, O_CLOEXEC) != 0) throw file_error("open", "pipe", errno);
-  const pid_t process = ::fork();
-  if (process < 0) throw file_error("start", "mpirun", errno);
-  if (process == 0) become(command, out[1], err[1]);
-  mpirun_process = process;
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) std::signal(signal, pass_on);
-  ::close(out[1]);
-  ::close(err[1]);
-
-  std::thread errors(relay, err[0], STDERR_FILENO);
-  relay(out[0], STDOUT_FILENO);
-  errors.join();
-  int status = 0;
-  while (::waitpid(process, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
 }  // namespace
 
 LaunchCommand launch_command(CLI::App& program) {
@@ -142,14 +70,28 @@ LaunchCommand launch_command(CLI::App& program) {
   app->add_option("--mpirun", options->mpirun_options,
                   "An option for mpirun, as often as needed: --mpirun=--hostfile --mpirun=hosts")
       ->allow_extra_args(false);
+  app->add_option("--max-restarts", options->restarts.most,
+                  "Start again so often when a rank is killed, hangs or vanishes; training goes on from its "
+                  "last checkpoint")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1000000));
+  app->add_option("--backoff", options->restarts.backoff,
+                  "Seconds before the first restart; each later one waits twice as long, at most a minute")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 86400.0));
   app->add_option("COMMAND", options->command, "What to run: -- train RECIPE --output RUN")->required();
   app->footer(
       "Each line of output begins with the rank that wrote it. TERM, USR1 and Ctrl-C ask the ranks to save "
       "a\n"
-      "checkpoint and stop. The exit code is the ranks'. In a SLURM allocation mpirun takes its nodes from "
-      "there.\n"
-      "Example:\n  tutti launch -n 2 -- train recipes/gcin/rime.toml --output runs/rime");
-  return {app, [options] { return launch(*options); }};
+      "checkpoint and stop; a second Ctrl-C ends them at once. The exit code is the ranks': 76 where one "
+      "hung or\n"
+      "vanished, 128 + n where signal n killed one. These are what --max-restarts restarts after; a signal "
+      "that\n"
+      "comes before the restart ends with 75. In a SLURM allocation mpirun takes its nodes from there. "
+      "Examples:\n"
+      "  tutti launch -n 2 -- train recipes/gcin/rime.toml --output runs/rime\n"
+      "  tutti launch -n 8 --max-restarts 5 -- train recipes/gcin/rime.toml --output runs/rime");
+  return {app, [options] { return supervise(mpirun_command(*options), options->restarts); }};
 }
 
 }  // namespace tutti

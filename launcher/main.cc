@@ -79,7 +79,7 @@ int main(int argc, char** argv) {
   program.require_subcommand(1);
   program.footer(
       "`tutti SUBCOMMAND --help` explains each. Exit codes: 0 done; 1 failed; 2 bad usage or configuration;\n"
-      "75 stopped by a signal with a complete checkpoint.");
+      "75 stopped by a signal with a complete checkpoint: start again to go on; 76 a rank hung or vanished.");
   const Command commands[] = {shard_command(program),   train_command(program),    evaluate_command(program),
                               predict_command(program), features_command(program), forward_command(program),
                               inspect_command(program), report_command(program), doctor_command(program)};
@@ -94,7 +94,9 @@ int main(int argc, char** argv) {
   }
 
   if (launch.app->parsed()) return launch.run();
-  dist::Environment environment(argc, argv);
+  dist::Environment environment(argc, argv, [](std::string_view message) {
+    std::cerr << text("tutti: ", message, '\n') << std::flush;
+  });
   for (const auto& command : commands) {
     if (command.app->parsed()) return run(environment, command.run);
   }

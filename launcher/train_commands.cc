@@ -21,6 +21,9 @@ constexpr auto kAssignmentHelp =
     "Set a key of the configuration, as often as needed: --set optimizer.lr=1e-4. `tutti inspect RECIPE` "
     "shows every key with its value.";
 
+// Seconds. Before the first step ranks read, check and connect, each at a pace of its own.
+constexpr double kStartUpLimit = 600;
+
 void print_table(const std::vector<nlohmann::ordered_json>& rows) {
   for (const auto& row : rows) {
     std::cout << row["checkpoint"].get<std::string>() << "  " << row["fold"].get<std::string>() << "  "
@@ -64,6 +67,7 @@ Command train_command(CLI::App& program) {
     std::string recipe, output;
     Strings assignments;
     std::optional<std::int64_t> max_steps;
+    double hang_after = 600;
   };
   auto* app = program.add_subcommand("train", "Train a model from a recipe");
   auto options = std::make_shared<Options>();
@@ -75,6 +79,13 @@ Command train_command(CLI::App& program) {
   app->add_option("--max-steps", options->max_steps,
                   "Stop at this step with a checkpoint; the schedule stays as it is")
       ->check(CLI::PositiveNumber);
+  app->add_option(
+         "--hang-after", options->hang_after,
+         "Seconds that a rank may wait for the others, at least 600 up to the first step; then the job "
+         "ends\nwith exit code 76 and says who did not come. Must exceed the time to save a checkpoint. 0: "
+         "for ever")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   app->footer(
       "With the same recipe and output, a run goes on where it was stopped. SIGUSR1, SIGTERM and Ctrl-C save "
       "a\n"
@@ -83,8 +94,11 @@ Command train_command(CLI::App& program) {
       "  tutti launch -n 2 -- train recipes/gcin/rime.toml --set train.seed=2 --output runs/rime-2");
   return {app, [options](const Job& job) {
             const auto recipe = recipes::read_recipe(options->recipe, options->assignments);
-            const auto outcome = recipes::train(recipe, options->output, options->max_steps,
-                                                job.environment.world(), job.console);
+            const double limit = options->hang_after;
+            job.environment.set_hang_limit(limit > 0 ? std::max(limit, kStartUpLimit) : 0);
+            const auto outcome =
+                recipes::train(recipe, options->output, options->max_steps, job.environment.world(),
+                               job.console, [&] { job.environment.set_hang_limit(limit); });
             return outcome == recipes::TrainOutcome::finished ? kDone : kStoppedBySignal;
           }};
 }

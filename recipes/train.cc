@@ -90,7 +90,7 @@ bool improves(const Recipe& recipe, double value, const std::optional<double>& b
 
 TrainOutcome train(const Recipe& asked, const std::filesystem::path& folder,
                    std::optional<std::int64_t> max_steps, const dist::Communicator& world,
-                   const Console& console) {
+                   const Console& console, const std::function<void()>& first_step_done) {
   agree(world, asked);
   const StopSignal stop_signal;
   const Session session = open_session(world, asked.train.device, asked.train.threads, console.log);
@@ -158,6 +158,7 @@ TrainOutcome train(const Recipe& asked, const std::filesystem::path& folder,
   Progress progress(console, "steps", last_step, state.step);
   std::int64_t clips = 0;
   double clips_per_second = 0;
+  bool warm = false;
 
   for (std::int64_t epoch = state.finished_epochs; epoch < length.epochs; ++epoch) {
     // Not only while steps are left: a run may have been stopped between its last step and the validation.
@@ -212,6 +213,7 @@ TrainOutcome train(const Recipe& asked, const std::filesystem::path& folder,
       optimizer.step(lr);
       ++state.step;
       timer.lap(Part::optimizer);
+      if (!std::exchange(warm, true) && first_step_done) first_step_done();
 
       const auto step_in_epoch = state.step - epoch * length.steps_per_epoch;
       clips += std::min(recipe.train.batch, sampler.size() - (step_in_epoch - 1) * recipe.train.batch);

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -45,7 +46,7 @@ void fail_in_backward(const Communicator& world) {
   sync.finish();
 }
 
-void run(const std::string& way, const tutti::dist::Environment& environment) {
+void run(const std::string& way, tutti::dist::Environment& environment) {
   const Communicator world = environment.world();
   const bool culprit = world.rank() == world.size() - 1;
   if (culprit && (way == "throw" || way == "abort")) say_failing_now();
@@ -65,6 +66,17 @@ void run(const std::string& way, const tutti::dist::Environment& environment) {
       throw std::runtime_error("while a reduction waits for another rank");
     }
   }
+  // A rank that computes for ever, of some of the job's ranks; the others hang in their second collective.
+  if (way == "late") {
+    environment.set_hang_limit(1);
+    const Communicator odd = world.split(world.rank() % 2, world.rank());
+    odd.barrier();
+    if (culprit) {
+      say_failing_now();
+      std::this_thread::sleep_for(std::chrono::seconds(3600));
+    }
+    odd.barrier();
+  }
   world.barrier();
 }
 
@@ -72,7 +84,8 @@ void run(const std::string& way, const tutti::dist::Environment& environment) {
 
 int main(int argc, char** argv) {
   try {
-    const tutti::dist::Environment environment(argc, argv);
+    tutti::dist::Environment environment(argc, argv,
+                                         [](std::string_view message) { std::cerr << message << std::endl; });
     run(argc > 1 ? argv[1] : "", environment);
     return 0;
   } catch (const std::exception& error) {
