@@ -45,13 +45,13 @@ def wait_for(what, condition, seconds):
 
 
 class Job:
-    """A training job of two ranks on two nodes, unless the options say otherwise."""
+    """A training job of two ranks on two nodes, unless `size` says otherwise."""
 
-    def __init__(self, name, *arguments, **environment):
+    def __init__(self, name, *arguments, size=("--nodes", 2, "--cpus", 2), **environment):
         self.output = FOLDER / name
         shutil.rmtree(self.output, ignore_errors=True)
         self.submitted = time.time()
-        done = run(TUTTI, "submit", WORK / "recipe.toml", "--output", self.output, "--nodes", 2, "--cpus", 2, *arguments, **environment)
+        done = run(TUTTI, "submit", WORK / "recipe.toml", "--output", self.output, *size, *arguments, **environment)
         self.number = re.search(r"^job (\d+)$", done.stdout, re.M)[1]
 
     def property(self, name):
@@ -105,12 +105,36 @@ class Job:
         self.wait_for_state("CANCELLED")
         wait_for("idle nodes", lambda: "CG" not in run("squeue", "--noheader", "--format=%t").stdout, 30)
 
+    def ranks(self):
+        """The processes of the ranks, on whatever node: this host sees them all."""
+        pids = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if words[0] == os.fsencode(TUTTI) and os.fsencode(self.output) in words:
+                pids.append(int(entry.name))
+        return pids
+
     def weights(self):
         return (self.output / "checkpoints" / "latest" / "model.safetensors").read_bytes()
 
     def losses(self):
         records = map(json.loads, (self.output / "metrics.jsonl").read_text().splitlines())
         return [(record["step"], record["loss"]) for record in records if "split" not in record]
+
+
+class PlainJob(Job):
+    """A batch script as a user without `tutti submit` hands it in, with two ranks on two nodes."""
+
+    def __init__(self, name, script, *arguments, **environment):
+        self.output = FOLDER / name
+        (self.output / "slurm").mkdir(parents=True, exist_ok=True)
+        done = run("sbatch", "--parsable", "--nodes=2", "--ntasks-per-node=1", "--cpus-per-task=2", f"--job-name={name}",
+                   f"--output={self.output}/slurm/%x-%j.log", SOURCE / "slurm" / f"{script}.sbatch", *arguments,
+                   TUTTI=str(TUTTI), TUTTI_LOGS=str(self.output / "slurm"), **environment)
+        self.number = done.stdout.strip()
 
 
 def by_mpirun(name, *arguments):
@@ -120,6 +144,15 @@ def by_mpirun(name, *arguments):
     run("mpirun", "-n", 2, "--host", "localhost:2", "--bind-to", "none", TUTTI, "train", WORK / "recipe.toml", "--output", output, *arguments,
         OMPI_MCA_btl_tcp_if_include="lo", OMPI_MCA_oob_tcp_if_include="lo")
     return (output / "checkpoints" / "latest" / "model.safetensors").read_bytes()
+
+
+def check_failures(test, ranks_by):
+    for key, code in [("data.shards=nowhere", 1), ("features.frames=64", 2)]:
+        job = PlainJob(f"fails-{code}", "train", WORK / "recipe.toml", "--output", FOLDER / "fails", "--set", key, TUTTI_RANKS_BY=ranks_by)
+        job.wait_for_state("FAILED")
+        test.assertEqual(job.property("ExitCode"), f"{code}:0", job.logs())
+        test.assertEqual(job.restarts(), 0)
+        test.assertIn(key.split("=")[1], job.log())
 
 
 class Train(unittest.TestCase):
@@ -137,10 +170,22 @@ class Train(unittest.TestCase):
         self.assertIn("tutti train ended with 0", job.batch_log())
         self.assertEqual(job.restarts(), 0)
 
-        # The run is there: a second job of it has nothing to do.
-        done = run("sbatch", "--parsable", "--wait", "--nodes=2", f"--output={FOLDER}/plain-%j.log", SOURCE / "slurm" / "train.sbatch",
-                   WORK / "recipe.toml", "--output", job.output, TUTTI=str(TUTTI), TUTTI_LOGS=str(FOLDER / "plain"))
-        self.assertIn("already at step", (FOLDER / "plain" / f"train-{done.stdout.strip()}.0.log").read_text())
+        # The run is there: a second job of it has nothing to do. And its scores.
+        again = PlainJob("again", "train", WORK / "recipe.toml", "--output", job.output)
+        again.wait_for_state("COMPLETED")
+        self.assertIn("already at step", again.log())
+        scores = PlainJob("scores", "evaluate", job.output, "--json")
+        scores.wait_for_state("COMPLETED")
+        self.assertEqual(json.loads(scores.log().splitlines()[-1])["count"], 8)
+
+    def test_shards_are_those_of_a_run_without_slurm(self):
+        config = FOLDER / "shard.toml"
+        config.write_text((WORK / "shards.toml").read_text().replace(str(WORK / "shards"), str(FOLDER / "shards")))
+        shutil.rmtree(FOLDER / "shards", ignore_errors=True)
+        job = PlainJob("shard", "shard", config)
+        job.wait_for_state("COMPLETED")
+        for path in (WORK / "shards").glob("*.h5"):
+            self.assertEqual((FOLDER / "shards" / path.name).read_bytes(), path.read_bytes(), path.name)
 
     def test_what_cannot_be_is_said_before_it_is_submitted(self):
         def refused(*arguments):
@@ -154,21 +199,13 @@ class Train(unittest.TestCase):
         self.assertIn("invalid partition", done.stderr)
 
     def test_a_failure_is_not_repeated(self):
-        """Found by the ranks alone, and told once."""
-        done = run("sbatch", "--parsable", "--nodes=2", f"--output={FOLDER}/fails-%j.log", SOURCE / "slurm" / "train.sbatch",
-                   WORK / "recipe.toml", "--output", FOLDER / "fails", "--set", "data.shards=nowhere", TUTTI=str(TUTTI), TUTTI_LOGS=str(FOLDER / "fails-logs"))
-        number = done.stdout.strip()
-        show = lambda: run("scontrol", "show", "job", "--oneliner", number).stdout
-        wait_for("job FAILED", lambda: "JobState=FAILED" in show(), 60)
-        time.sleep(1)
-        self.assertIn("JobState=FAILED", show())
-        self.assertIn("Restarts=0", show())
-        self.assertIn("nowhere", (FOLDER / "fails-logs" / f"train-{number}.0.log").read_text())
+        """What the ranks alone can find: bad usage (2) and another failure (1)."""
+        check_failures(self, "srun")
 
 
 class Requeue(unittest.TestCase):
     def test_a_signal_saves_and_the_job_goes_on_to_the_same_weights(self):
-        epochs = ["--set", "train.epochs=60", "--set", "train.validate_every=60", "--set", "checkpoint.every_epochs=60"]
+        epochs = ["--set", "train.epochs=40", "--set", "train.validate_every=40", "--set", "checkpoint.every_epochs=40"]
         job = Job("requeued", *epochs)
         job.wait_for_step(10)
         run("scancel", "--batch", "--signal=USR1", job.number)  # as --signal=B:USR1@300 does
@@ -178,8 +215,19 @@ class Requeue(unittest.TestCase):
         self.assertIn("going on from step", job.log(1))
         for line in ("got USR1", "ended with 75", "back into the queue", "start 1: tutti train ended with 0"):
             self.assertIn(line, job.batch_log())
-        self.assertEqual([step for step, _ in job.losses()], list(range(1, 241)))
+        self.assertEqual([step for step, _ in job.losses()], list(range(1, 161)))
         self.assertEqual(job.weights(), by_mpirun("not-requeued", *epochs))
+
+    def test_a_killed_rank_ends_the_start_not_the_job(self):
+        job = Job("killed", *LONG, "--set", "checkpoint.every_steps=5")
+        job.wait_for_step(10)
+        ranks = job.ranks()
+        self.assertEqual(len(ranks), 2)
+        os.kill(ranks[1], signal.SIGKILL)
+        wait_for("a second start", lambda: "going on from step" in job.log(1), 60)
+        self.assertIn("ended with 137", job.batch_log())
+        job.cancel()
+        self.assertEqual(job.ranks(), [])
 
     def test_the_count_is_bounded(self):
         job = Job("bounded", *LONG, "--max-restarts", 1)
@@ -244,8 +292,11 @@ class NodeKilled(unittest.TestCase):
         job.cancel()
 
         # The node comes back, and is used again.
-        subprocess.Popen([HERE / "node.sh", CLUSTER, "n2", "2"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.assertEqual(sorted(run("srun", "--nodes=3", "--mpi=none", "hostname").stdout.split()), ["n1", "n2", "n3"])
+        with subprocess.Popen([HERE / "node.sh", CLUSTER, "n2", "2"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as node:
+            try:
+                self.assertEqual(sorted(run("srun", "--nodes=3", "--mpi=none", "hostname").stdout.split()), ["n1", "n2", "n3"])
+            finally:
+                node.kill()
 
 
 class Mpirun(unittest.TestCase):
@@ -260,6 +311,9 @@ class Mpirun(unittest.TestCase):
         self.assertNotIn("\r", job.logs())
         self.assertEqual(job.weights(), by_mpirun("not-requeued", *epochs))
 
+    def test_a_failure_is_not_repeated(self):
+        check_failures(self, "mpirun")
+
 
 class Affinity(unittest.TestCase):
     """Three nodes with two ranks each."""
@@ -269,7 +323,7 @@ class Affinity(unittest.TestCase):
         ranks.write_text("#!/bin/sh\necho $(hostname) $(sed -n 's/^Cpus_allowed_list:\\t//p' /proc/self/status)\n")
         ranks.chmod(0o755)
         for by in ("srun", "mpirun"):
-            done = run("sbatch", "--parsable", "--wait", "--nodes=3", "--ntasks-per-node=2", "--cpus-per-task=1", f"--output={FOLDER}/ranks-%j.log",
+            done = run("sbatch", "--parsable", "--wait", "--nodes=3", "--ntasks-per-node=2", "--cpus-per-task=1", f"--output={FOLDER}/%x-%j.log",
                        SOURCE / "slurm" / "train.sbatch", TUTTI=str(ranks), TUTTI_LOGS=str(FOLDER / "ranks"), TUTTI_RANKS_BY=by)
             text = (FOLDER / "ranks" / f"train-{done.stdout.strip()}.0.log").read_text()
             cores = re.findall(r"^(n\d \d+)$", text, re.M)
@@ -277,7 +331,7 @@ class Affinity(unittest.TestCase):
             self.assertEqual(len(set(cores)), 6, f"{by}: {text}")
 
     def test_six_ranks_on_three_nodes(self):
-        job = Job("six", "--nodes", 3, "--ranks", 2, "--cpus", 1)
+        job = Job("six", size=("--nodes", 3, "--ranks", 2, "--cpus", 1))
         job.wait_for_state("COMPLETED", 120)
         self.assertIn("6 ranks on 3 nodes; 1 of 1 core", job.log())
 
@@ -331,4 +385,7 @@ class DryRun(unittest.TestCase):
 
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
+    for old in FOLDER.iterdir():
+        if old.name != CLUSTER.name:
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
     unittest.main(argv=[sys.argv[0], sys.argv[4]], verbosity=2)
