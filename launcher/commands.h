@@ -36,11 +36,12 @@ Command inspect_command(CLI::App& program);
 Command report_command(CLI::App& program);
 Command doctor_command(CLI::App& program);
 
-// The one subcommand that starts ranks instead of being one: it runs before MPI is touched.
+// Subcommands that start ranks instead of being one: they run before MPI is touched.
 struct LaunchCommand {
   CLI::App* app;
   std::function<int()> run;
 };
 LaunchCommand launch_command(CLI::App& program);
+LaunchCommand submit_command(CLI::App& program);
 
 }  // namespace tutti

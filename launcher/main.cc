@@ -83,7 +83,7 @@ int main(int argc, char** argv) {
   const Command commands[] = {shard_command(program),   train_command(program),    evaluate_command(program),
                               predict_command(program), features_command(program), forward_command(program),
                               inspect_command(program), report_command(program), doctor_command(program)};
-  const auto launch = launch_command(program);
+  const LaunchCommand launchers[] = {launch_command(program), submit_command(program)};
   try {
     program.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version
@@ -93,7 +93,9 @@ int main(int argc, char** argv) {
     return kBadUsage;
   }
 
-  if (launch.app->parsed()) return launch.run();
+  for (const auto& launcher : launchers) {
+    if (launcher.app->parsed()) return launcher.run();
+  }
   dist::Environment environment(argc, argv, [](std::string_view message) {
     std::cerr << text("tutti: ", message, '\n') << std::flush;
   });
@@ -109,6 +111,9 @@ int main(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     return tutti::main(argc, argv);
+  } catch (const tutti::UsageError& error) {
+    std::cerr << "tutti: " << error.what() << '\n';
+    return tutti::kBadUsage;
   } catch (const std::exception& error) {
     std::cerr << "tutti: " << error.what() << '\n';
     return tutti::kFailed;

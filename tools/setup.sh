@@ -22,7 +22,7 @@ case "${1:-}" in
   "") ;;
   --tests)
     tests=true steps_total=3
-    packages+=(clang-format-14 clang-tidy-19 python3-h5py)
+    packages+=(clang-format-14 clang-tidy-19 python3-h5py slurm-wlm munge iproute2)
     ;;
   *) printf 'setup.sh: unknown argument %s. Usage: tools/setup.sh [--tests]\n' "$1" >&2; exit 2 ;;
 esac

@@ -2,8 +2,8 @@
 # test.sh [--full]: installs what is missing, builds, and runs all tests; what CI runs. The last lines are
 # CTest's summary of the whole suite.
 #
-#   --full   also the tests of several ranks under the sanitizers, those of threads under ThreadSanitizer, and
-#            clang-tidy on every source
+#   --full   also the tests that wait for minutes (of SLURM: time limits, preemption, lost nodes), those of several
+#            ranks under the sanitizers, those of threads under ThreadSanitizer, and clang-tidy on every source
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/steps.sh
@@ -23,6 +23,11 @@ build() {
     /^(direct|preprocessed)_cache_hit|^cache_miss/ { n[$1] = $2 }
     END { print "ccache so far: " n["direct_cache_hit"] + n["preprocessed_cache_hit"] " hits, " n["cache_miss"] " misses" }'; fi
 }
+
+# As root, a machine can have a SLURM cluster of namespaces: those tests are not to be skipped then.
+if [ "$(id -u)" = 0 ]; then export TUTTI_SLURM_TESTS=${TUTTI_SLURM_TESTS:-required}; fi
+tier=(--label-exclude full)
+if $full; then tier=(); fi
 
 # test_build PRESET CTEST_ARGUMENTS...: its output only where it fails. Tests of several ranks take both cores.
 test_build() {
@@ -46,7 +51,7 @@ build release
 if grep -q 'tutti: GPU build' build/configure-release.log; then
   step "building and testing build/cpu, without CUDA"
   build cpu
-  test_build cpu
+  test_build cpu "${tier[@]}"
 else
   steps_total=$((steps_total - 1))
 fi
@@ -58,7 +63,7 @@ build asan
 export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 if $full; then
   step "all tests under AddressSanitizer and UndefinedBehaviorSanitizer"
-  test_build asan
+  test_build asan --label-exclude slurm  # its deadlines are for the speed of the release build
   steps_total=$((steps_total + 1))
   step "tests of threads under ThreadSanitizer"
   run tools/tsan.sh
@@ -72,4 +77,4 @@ else
 fi
 
 step "all tests of build/release"
-test_build release
+test_build release "${tier[@]}"

@@ -546,7 +546,7 @@ class Files(unittest.TestCase):
             self.assertIn(word, run("inspect", path).stdout, path)
 
     def test_help_of_every_subcommand(self):
-        for command in ["shard", "train", "evaluate", "predict", "features", "forward", "inspect", "report", "launch"]:
+        for command in ["shard", "train", "evaluate", "predict", "features", "forward", "inspect", "report", "launch", "submit"]:
             self.assertIn("Usage:", run(command, "--help").stdout)
 
 
