@@ -104,9 +104,10 @@ std::optional<int> choose_gpu(std::span<const VisibleGpus> node, int local_rank)
   if (std::ranges::all_of(node, sees_none)) return std::nullopt;
   if (const auto blind = std::ranges::find_if(node, sees_none); blind != node.end()) {
     const auto seeing = std::ranges::find_if_not(node, sees_none);
-    throw Error(text("rank ", blind->rank, " sees no GPU, but rank ", seeing->rank, " of the same node does"),
-                "all ranks must compute on the same kind of device",
-                "Give every rank a GPU (srun --gpus-per-task=1), or set train.device = \"cpu\"");
+    throw Error(
+        text("rank ", blind->rank, " sees no GPU, but rank ", seeing->rank, " of the same node does"),
+        "all ranks must compute on the same kind of device",
+        "Give every rank a GPU (srun --gpus-per-node=N --gpu-bind=none), or set train.device = \"cpu\"");
   }
   std::map<std::string, std::size_t> owners;  // local rank by UUID
   std::optional<int> chosen;

@@ -20,9 +20,13 @@ if [ "${TUTTI_CLUSTER_HOST:-}" != ctl ]; then
   for program in munged slurmctld slurmd sbatch ip unshare; do
     command -v $program >/dev/null || skip "no $program (apt-get install slurm-wlm munge iproute2)"
   done
-  namespaces=(unshare --fork --kill-child --pid --mount-proc --net --uts --mount --propagation private)
+  # In a chroot / is no mount, so unshare cannot make it private; where no mount is shared it need not.
+  export TUTTI_PROPAGATION=private
+  if ! mountpoint -q / && ! grep -q ' shared:' /proc/self/mountinfo; then TUTTI_PROPAGATION=unchanged; fi
+  namespaces=(unshare --fork --kill-child --pid --mount-proc --net --uts --mount --propagation "$TUTTI_PROPAGATION")
   reason=$("${namespaces[@]}" true 2>&1) || skip "namespaces are not allowed ($reason)"
-  TUTTI_CLUSTER_HOST=ctl exec "${namespaces[@]}" "$here/cluster.sh" "$@"
+  # The cluster ends with whoever started it, too.
+  TUTTI_CLUSTER_HOST=ctl exec setpriv --pdeathsig KILL "${namespaces[@]}" "$here/cluster.sh" "$@"
 fi
 
 folder=$(realpath -m "$1") nodes=$2 cpus=$3

@@ -9,8 +9,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 if [ "${TUTTI_CLUSTER_HOST:-}" != "$name" ]; then
   # The first process of the namespace is this script again; it waits for its cable. This one must stay its
   # parent: --kill-child ends the node with it.
-  TUTTI_CLUSTER_HOST=$name unshare --fork --kill-child --pid --mount-proc --net --uts --mount --propagation private \
-    "$here/node.sh" "$@" &
+  TUTTI_CLUSTER_HOST=$name unshare --fork --kill-child --pid --mount-proc --net --uts \
+    --mount --propagation "$TUTTI_PROPAGATION" "$here/node.sh" "$@" &
   node=$!
   until [ "$(readlink /proc/$node/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.01; done
   ip link add "v$number" type veth peer name eth0 netns "$node"
