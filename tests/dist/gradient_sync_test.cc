@@ -22,7 +22,7 @@
 namespace tutti::dist {
 namespace {
 
-at::Tensor random(std::vector<std::int64_t> shape, std::uint64_t key) {
+at::Tensor random(const std::vector<std::int64_t>& shape, std::uint64_t key) {
   CounterRng rng(key);
   at::Tensor x = at::zeros(shape);
   auto* values = x.mutable_data_ptr<float>();
@@ -87,23 +87,23 @@ class Gradients : public testing::TestWithParam<std::string> {
     if (GetParam() != "stream") return;
     const Place place = find_place("nccl");
     if (!place.missing.empty()) GTEST_SKIP() << place.missing;
-    world = place.communicator;
-    device = place.device;
+    world_ = place.communicator;
+    device_ = place.device;
   }
 
-  at::Tensor rows(std::uint64_t part = 0) const { return rows_of(world.rank(), part).to(device); }
+  at::Tensor rows(std::uint64_t part = 0) const { return rows_of(world_.rank(), part).to(device_); }
 
-  Communicator world = tests::world();
-  at::Device device = at::kCPU;
-  GradientSyncOptions options{
+  Communicator world_ = tests::world();
+  at::Device device_ = at::kCPU;
+  GradientSyncOptions options_{
       .bucket_mb = 0.002, .first_bucket_mb = 0.001, .overlap = GetParam() == "after" ? "off" : "on"};
 };
 
 TEST_P(Gradients, EqualASerialSumOverTheUnionBatch) {
-  Net net(device);
-  GradientSync sync(net.parameters, world, options);
-  EXPECT_EQ(sync.overlaps(), GetParam() != "after" && world.size() > 1);
-  if (world.size() > 1) {
+  Net net(device_);
+  GradientSync sync(net.parameters, world_, options_);
+  EXPECT_EQ(sync.overlaps(), GetParam() != "after" && world_.size() > 1);
+  if (world_.size() > 1) {
     EXPECT_GT(sync.buckets(), 2);
   }
   for (int step = 0; step < 3; ++step) {
@@ -111,38 +111,38 @@ TEST_P(Gradients, EqualASerialSumOverTheUnionBatch) {
     sync.begin(true);
     net.loss(rows()).backward();
     sync.finish();
-    expect_close(net.gradients(), serial_gradients(world.size()), 1e-5);
+    expect_close(net.gradients(), serial_gradients(world_.size()), 1e-5);
   }
 }
 
 TEST_P(Gradients, AccumulateBeforeTheySum) {
-  Net net(device);
-  GradientSync sync(net.parameters, world, options);
+  Net net(device_);
+  GradientSync sync(net.parameters, world_, options_);
   sync.zero();
   for (std::uint64_t part = 0; part < 3; ++part) {
     sync.begin(part == 2);
     net.loss(rows(part)).backward();
   }
   sync.finish();
-  expect_close(net.gradients(), serial_gradients(world.size(), 3), 1e-5);
+  expect_close(net.gradients(), serial_gradients(world_.size(), 3), 1e-5);
 }
 
 TEST_P(Gradients, OfUnusedParametersCountAsZero) {
   // Rank 0 leaves the last layer out, rank 1 everything, and the others nothing.
-  Net net(device);
-  GradientSync sync(net.parameters, world, options);
+  Net net(device_);
+  GradientSync sync(net.parameters, world_, options_);
   sync.zero();
   sync.begin(true);
-  if (world.rank() == 0) {
+  if (world_.rank() == 0) {
     at::linear(rows(), net.parameters[0], net.parameters[1]).sum().backward();
-  } else if (world.rank() > 1) {
+  } else if (world_.rank() > 1) {
     net.loss(rows()).backward();
   }
   sync.finish();
 
   Net reference;
   at::linear(rows_of(0), reference.parameters[0], reference.parameters[1]).sum().backward();
-  for (int rank = 2; rank < world.size(); ++rank) reference.loss(rows_of(rank)).backward();
+  for (int rank = 2; rank < world_.size(); ++rank) reference.loss(rows_of(rank)).backward();
   for (const at::Tensor& p : reference.parameters) {
     if (!p.grad().defined()) p.mutable_grad() = at::zeros_like(p);
   }
@@ -152,19 +152,20 @@ TEST_P(Gradients, OfUnusedParametersCountAsZero) {
 TEST_P(Gradients, MayArriveInAnyOrder) {
   // Odd ranks compute their gradients in the opposite order. The sum is of whole numbers: exact.
   std::vector<at::Tensor> parameters;
-  for (int i = 0; i < 20; ++i) parameters.push_back(at::zeros({300}, device).requires_grad_());
-  GradientSync sync(parameters, world, options);
+  for (int i = 0; i < 20; ++i) parameters.push_back(at::zeros({300}, device_).requires_grad_());
+  GradientSync sync(parameters, world_, options_);
   sync.zero();
   sync.begin(true);
-  at::Tensor loss = at::zeros({}, device);
+  at::Tensor loss = at::zeros({}, device_);
   for (int i = 0; i < 20; ++i) {
-    const int index = world.rank() % 2 == 0 ? i : 19 - i;
-    loss = loss + (parameters[static_cast<std::size_t>(index)] * (index + world.rank())).sum();
+    const int index = world_.rank() % 2 == 0 ? i : 19 - i;
+    loss = loss + (parameters[static_cast<std::size_t>(index)] * (index + world_.rank())).sum();
   }
   loss.backward();
   sync.finish();
   for (int i = 0; i < 20; ++i) {
-    const float expected = static_cast<float>(world.size() * i + world.size() * (world.size() - 1) / 2);
+    const float expected =
+        static_cast<float>(2 * world_.size() * i + world_.size() * (world_.size() - 1)) / 2;
     EXPECT_TRUE(at::equal(parameters[static_cast<std::size_t>(i)].grad().cpu(), at::full({300}, expected)))
         << i;
   }
@@ -173,8 +174,8 @@ TEST_P(Gradients, MayArriveInAnyOrder) {
 TEST_P(Gradients, AreTheSameBitForBitWhenRepeatedAndOnEveryRank) {
   std::vector<at::Tensor> runs;
   for (int run = 0; run < 2; ++run) {
-    Net net(device);
-    GradientSync sync(net.parameters, world, options);
+    Net net(device_);
+    GradientSync sync(net.parameters, world_, options_);
     sync.zero();
     sync.begin(true);
     net.loss(rows()).backward();
@@ -182,25 +183,25 @@ TEST_P(Gradients, AreTheSameBitForBitWhenRepeatedAndOnEveryRank) {
     runs.push_back(sync.flat().clone());
   }
   EXPECT_TRUE(at::equal(runs[0], runs[1]));
-  const at::Tensor all = world.all_gather(runs[0]);
-  for (int rank = 0; rank < world.size(); ++rank) EXPECT_TRUE(at::equal(all[rank], runs[0])) << rank;
+  const at::Tensor all = world_.all_gather(runs[0]);
+  for (int rank = 0; rank < world_.size(); ++rank) EXPECT_TRUE(at::equal(all[rank], runs[0])) << rank;
 }
 
 TEST_P(Gradients, TravelAsBfloat16WithinItsPrecision) {
-  options.wire = "bf16";
-  Net net(device);
-  GradientSync sync(net.parameters, world, options);
+  options_.wire = "bf16";
+  Net net(device_);
+  GradientSync sync(net.parameters, world_, options_);
   sync.zero();
   sync.begin(true);
   net.loss(rows()).backward();
   sync.finish();
   // Each contribution and each of size - 1 additions is rounded to 8 bits.
-  expect_close(net.gradients(), serial_gradients(world.size()), 1.0 / 256 * world.size());
+  expect_close(net.gradients(), serial_gradients(world_.size()), 1.0 / 256 * world_.size());
 }
 
 TEST_P(Gradients, TooManyArrivalsAreAnError) {
-  Net net(device);
-  GradientSync sync(net.parameters, world, options);
+  Net net(device_);
+  GradientSync sync(net.parameters, world_, options_);
   sync.zero();
   sync.begin(true);
   net.loss(rows()).backward();
@@ -211,23 +212,23 @@ TEST_P(Gradients, TooManyArrivalsAreAnError) {
 }
 
 TEST_P(Gradients, CallsOutOfOrderAreErrors) {
-  Net net(device);
-  GradientSync sync(net.parameters, world, options);
+  Net net(device_);
+  GradientSync sync(net.parameters, world_, options_);
   EXPECT_THROW(sync.finish(), Error);
   sync.begin(false);
   EXPECT_THROW(sync.finish(), Error);
   sync.begin(true);
   EXPECT_THROW(sync.begin(true), Error);
   sync.finish();
-  net.parameters[2].mutable_grad() = at::zeros({21, 33}, device);
+  net.parameters[2].mutable_grad() = at::zeros({21, 33}, device_);
   EXPECT_THROW(sync.begin(true), Error);
 }
 
 // Where only some ranks fail, the job must end: tests/dist/job_ends.sh.
 TEST_P(Gradients, AnExceptionInBackwardOnAllRanksLeavesThemUsable) {
   {
-    Net net(device);
-    GradientSync sync(net.parameters, world, options);
+    Net net(device_);
+    GradientSync sync(net.parameters, world_, options_);
     sync.zero();
     sync.begin(true);
     // The first layer's backward fails when the buckets of the others are under way.
@@ -238,12 +239,12 @@ TEST_P(Gradients, AnExceptionInBackwardOnAllRanksLeavesThemUsable) {
       y = at::tanh(at::linear(y, net.parameters[i], net.parameters[i + 1]));
     EXPECT_THROW(y.square().sum().backward(), std::runtime_error);
   }
-  Net net(device);
-  GradientSync sync(net.parameters, world, options);
+  Net net(device_);
+  GradientSync sync(net.parameters, world_, options_);
   sync.begin(true);
   net.loss(rows()).backward();
   sync.finish();
-  expect_close(net.gradients(), serial_gradients(world.size()), 1e-5);
+  expect_close(net.gradients(), serial_gradients(world_.size()), 1e-5);
 }
 
 INSTANTIATE_TEST_SUITE_P(Overlap, Gradients, testing::Values("after", "thread", "stream"),
