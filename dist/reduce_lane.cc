@@ -1,9 +1,9 @@
 #include "dist/reduce_lane.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <condition_variable>
+#include <csignal>
 #include <deque>
 #include <exception>
 #include <mutex>

@@ -133,7 +133,13 @@ Ending attend(pid_t mpirun, const Attention& attention) {
   Ending ending;
   int interrupts = 0;
   for (;;) {
-    const int signal = *attention.wait();
+    // Said again: mpirun loses what it is told before its ranks run.
+    const auto came = ending.stop_asked ? attention.wait(Seconds(2)) : attention.wait();
+    if (!came) {
+      ::kill(mpirun, SIGUSR1);
+      continue;
+    }
+    const int signal = *came;
     if (signal != SIGCHLD) {
       ending.stop_asked = true;
       interrupts += signal == SIGINT;
