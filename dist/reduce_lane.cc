@@ -1,9 +1,9 @@
 #include "dist/reduce_lane.h"
 
 #include <pthread.h>
-#include <csignal>
 
 #include <condition_variable>
+#include <csignal>
 #include <deque>
 #include <exception>
 #include <mutex>

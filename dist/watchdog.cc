@@ -1,10 +1,10 @@
 #include "dist/watchdog.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstring>
 #include <list>
 

@@ -12,9 +12,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <future>
 #include <iostream>
 #include <optional>
-#include <thread>
 
 #include "base/error.h"
 #include "launcher/children.h"
@@ -100,8 +100,9 @@ void set_mpirun_defaults() {
   ::_exit(kFailed);
 }
 
-// Copies one of mpirun's streams until it ends.
-void relay(int from, int to) {
+// Copies one of mpirun's streams until it ends. Whether anything came.
+bool relay(int from, int to) {
+  bool heard = false;
   RankLines lines;
   char buffer[4096];
   bool writable = true;
@@ -109,6 +110,7 @@ void relay(int from, int to) {
     const ssize_t count = ::read(from, buffer, sizeof buffer);
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) break;
+    heard = true;
     const auto out = lines.convert(std::string_view(buffer, static_cast<std::size_t>(count)));
     for (std::size_t done = 0; writable && done < out.size();) {
       const ssize_t written = ::write(to, out.data() + done, out.size() - done);
@@ -118,6 +120,7 @@ void relay(int from, int to) {
     }
   }
   ::close(from);
+  return heard;
 }
 
 // What the launcher itself says, in one write.
@@ -133,7 +136,13 @@ Ending attend(pid_t mpirun, const Attention& attention) {
   Ending ending;
   int interrupts = 0;
   for (;;) {
-    const int signal = *attention.wait();
+    // Said again: mpirun loses what it is told before its ranks run.
+    const auto came = ending.stop_asked ? attention.wait(Seconds(2)) : attention.wait();
+    if (!came) {
+      ::kill(mpirun, SIGUSR1);
+      continue;
+    }
+    const int signal = *came;
     if (signal != SIGCHLD) {
       ending.stop_asked = true;
       interrupts += signal == SIGINT;
@@ -158,14 +167,16 @@ Ending run_once(const Strings& command, const Attention& attention) {
   if (mpirun == 0) become(command, out.write_end, err.write_end, launcher, attention);
   ::close(out.write_end);
   ::close(err.write_end);
-  std::thread output(relay, out.read_end, STDOUT_FILENO), errors(relay, err.read_end, STDERR_FILENO);
-  const Ending ending = attend(mpirun, attention);
+  auto output = std::async(std::launch::async, relay, out.read_end, STDOUT_FILENO);
+  auto errors = std::async(std::launch::async, relay, err.read_end, STDERR_FILENO);
+  Ending ending = attend(mpirun, attention);
   // Where mpirun itself was killed. They would go on writing beside the ranks of the next start.
   const int left = end_children(std::chrono::seconds(10));
   if (left > 0)
     say(text(left, " processes of the job cannot be killed: they wait for a file system or a device"));
-  output.join();
-  errors.join();
+  const bool said_something = output.get() | errors.get();
+  // mpirun that was stopped while it waited for a node that does not answer returns 0, and nothing has run.
+  if (ending.stop_asked && ending.code == 0 && !said_something) ending.code = kStoppedBySignal;
   return ending;
 }
 

@@ -1,11 +1,11 @@
 #include "launcher/children.h"
 
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 
 namespace tutti {
 namespace {
