@@ -12,6 +12,9 @@
 # odls_base_sigkill_timeout makes that 20. The price: after a rank has died, the others live on for as long.
 : "${TUTTI_RANKS_BY:=srun}"
 
+# --wait: ten seconds after the first rank has ended, srun ends the others. --kill-on-bad-exit would do so at once, also
+# where the first of them has just saved a checkpoint and left with 75, and then the job's exit code is 143.
+#
 # Both pin every rank to the --cpus-per-task cores that sbatch asked for. GPUs are asked for by node and every
 # rank sees all of its node's (--gpu-bind=none; tutti takes one for each): with --gpus-per-task a rank cannot see
 # its neighbours' GPUs, and NCCL cannot use NVLink.
@@ -20,7 +23,8 @@ start_ranks() {
   if [ "$TUTTI_RANKS_BY" = srun ]; then
     local gpus=()
     if [ -n "${SLURM_GPUS_ON_NODE:-}" ]; then gpus=(--gpu-bind=none); fi
-    exec srun --mpi=pmix --kill-on-bad-exit=1 --cpus-per-task="$cores" --cpu-bind=cores "${gpus[@]}" "$@"
+    exec srun --mpi=pmix --kill-on-bad-exit=0 --wait=10 --cpus-per-task="$cores" --cpu-bind=cores \
+      "${gpus[@]}" "$@"
   else
     exec mpirun -n "$SLURM_NTASKS" --map-by "slot:PE=$cores" --bind-to core --mca odls_base_sigkill_timeout 10 "$@"
   fi
