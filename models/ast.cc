@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "models/foreign.h"
 #include "models/initialisation.h"
 #include "models/position_embedding.h"
 #include "models/weights.h"
@@ -23,7 +24,6 @@ namespace {
 
 constexpr double body_epsilon = 1e-6;  // timm's, for all of v
 constexpr double head_epsilon = 1e-5;  // PyTorch's default, for mlp_head.0
-constexpr const char* grid_key = "positional_grid";
 
 std::int64_t hidden_width(const AstOptions& options) {
   return static_cast<std::int64_t>(static_cast<double>(options.dim) * options.mlp_ratio);
@@ -74,6 +74,20 @@ struct Projection : torch::nn::Module {
 };
 
 ClipShape shape_of(const ModelOptions& options) { return {options.frames, options.mels, options.classes}; }
+
+// A model with CLS alone takes that of two: DeiT's distilled models have a second token, their ViTs have not.
+void fit_leading_tokens(Weights& weights, std::int64_t leading, at::Tensor& positions,
+                        std::vector<std::string>& report) {
+  const bool has_two = weights.tensors.contains("v.dist_token");
+  if (has_two == (leading == 2) || positions.dim() != 3 || positions.size(1) < 2) return;
+  if (!has_two) {
+    throw Error(text("'", weights.source, "' has one token before the patches, and the model two"), "",
+                "Set model.head = \"cls\".");
+  }
+  weights.tensors.erase("v.dist_token");
+  positions = at::cat({positions.narrow(1, 0, 1), positions.narrow(1, 2, positions.size(1) - 2)}, 1);
+  report.emplace_back("left out v.dist_token and its position: the model's head is \"cls\"");
+}
 
 }  // namespace
 
@@ -203,6 +217,7 @@ at::Tensor Ast::attention(const at::Tensor& input) {
 }
 
 void Ast::adapt(Weights& weights, std::vector<std::string>& report) const {
+  take_authors_names(weights, report);
   for (const char* dead : {"v.head.weight", "v.head.bias", "v.head_dist.weight", "v.head_dist.bias"}) {
     if (weights.tensors.erase(dead) > 0) report.push_back(text("left out ", dead, ": AST does not use it"));
   }
@@ -210,6 +225,7 @@ void Ast::adapt(Weights& weights, std::vector<std::string>& report) const {
   const auto found = weights.tensors.find("v.pos_embed");
   const auto leading = leading_tokens(options_);
   if (found == weights.tensors.end()) return;
+  fit_leading_tokens(weights, leading, found->second, report);
   const auto& given = found->second;
   // Whatever is not a positional embedding of this width is reported with the other misfits.
   if (given.dim() != 3 || given.size(0) != 1 || given.size(2) != options_.dim || given.size(1) <= leading ||
@@ -218,7 +234,7 @@ void Ast::adapt(Weights& weights, std::vector<std::string>& report) const {
   }
   const auto patches = given.size(1) - leading;
   const auto to = patch_grid(options_, shape_);
-  const auto stated = weights.metadata.find(grid_key);
+  const auto stated = weights.metadata.find(kPositionalGrid);
   auto from = to;
   if (stated != weights.metadata.end()) {
     from = grid_from_text(stated->second, weights.source);
@@ -228,14 +244,14 @@ void Ast::adapt(Weights& weights, std::vector<std::string>& report) const {
   if (from == to) return;
   if (from.patches() != patches) {
     throw Error(text("v.pos_embed of '", weights.source, "' has ", patches, " patches"),
-                text("its metadata say ", grid_key, " = ", to_text(from)));
+                text("its metadata say ", kPositionalGrid, " = ", to_text(from)));
   }
   found->second = adapted_positions(given.to(at::kFloat), leading, from, to);
   report.push_back(text("v.pos_embed adapted from a grid of ", to_text(from), " patches (mels x frames) to ",
                         to_text(to)));
 }
 
-Metadata Ast::metadata() const { return {{grid_key, to_text(patch_grid(options_, shape_))}}; }
+Metadata Ast::metadata() const { return {{kPositionalGrid, to_text(patch_grid(options_, shape_))}}; }
 
 Flops ast_flops(const AstOptions& options, const ClipShape& shape) {
   const auto o = resolved(options, shape);

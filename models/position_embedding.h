@@ -23,7 +23,10 @@ at::Tensor adapted_positions(const at::Tensor& positions, std::int64_t leading, 
 PatchGrid guessed_grid(std::int64_t patches, const AstOptions& options, PatchGrid to,
                        const std::string& source);
 
-// "12x101", as kept in a weight file's metadata; and back, throwing Error that names `source`.
+// The key of the grid in a weight file's metadata.
+inline constexpr auto kPositionalGrid = "positional_grid";
+
+// "12x101", as kept there; and back, throwing Error that names `source`.
 std::string to_text(PatchGrid grid);
 PatchGrid grid_from_text(const std::string& text, const std::string& source);
 

@@ -32,7 +32,12 @@ Fields fields(ModelOptions& options) {
        .least = 0},
       {.name = "init",
        .target = &options.init,
-       .meaning = "weights to start from: a checkpoint, a run, or a safetensors file"},
+       .meaning =
+           "weights to start from: a checkpoint, a run, a safetensors file or one of torch.save; those of "
+           "the AST and SSAST authors, of DeiT and timm, and of Hugging Face are known"},
+      {.name = "init_skip",
+       .target = &options.init_skip,
+       .meaning = "name patterns of parameters that keep their initial values, as in [\"mlp_head.*\"]"},
   };
   for (auto& field : find(options.name).fields(options)) result.push_back(std::move(field));
   return result;

@@ -23,6 +23,7 @@ struct ModelOptions {
   std::int64_t frames = 0;   // from [features], not a key of [model]
   std::int64_t mels = 0;     // likewise
   std::string init;          // a weight file or checkpoint to start from
+  Strings init_skip;         // patterns of parameters that do not
   AstOptions ast;
 };
 

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/empty.h>
 #include <c10/core/ScalarType.h>
+#include <fnmatch.h>
 
 #include <array>
 #include <cstddef>
@@ -77,6 +78,23 @@ std::string listed(std::string_view title, const Strings& names) {
   return result;
 }
 
+// What is to be loaded; what the file has for the rest is taken out of it.
+std::vector<NamedTensor> without_skipped(std::vector<NamedTensor> parameters, const Strings& skip,
+                                         Weights& weights, std::vector<std::string>& report) {
+  for (const auto& pattern : skip) {
+    const auto fits = [&](const std::string& name) {
+      return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+    };
+    const auto skipped = std::erase_if(parameters, [&](const NamedTensor& p) { return fits(p.name); });
+    if (skipped == 0)
+      throw UsageError(text("model.init_skip: '", pattern, "' matches no parameter of the model"));
+    const auto dropped = std::erase_if(weights.tensors, [&](const auto& entry) { return fits(entry.first); });
+    report.push_back(text("'", pattern, "': ", skipped, " parameters keep their initial values, ", dropped,
+                          " tensors of the file are left out"));
+  }
+  return parameters;
+}
+
 // Throws unless every parameter has its weight and every weight its parameter.
 void check_match(const std::vector<NamedTensor>& parameters, const Weights& weights) {
   Strings missing, misshapen, surplus;
@@ -97,11 +115,12 @@ void check_match(const std::vector<NamedTensor>& parameters, const Weights& weig
   }
   for (const auto& [name, tensor] : rest) surplus.push_back(text(name, " ", tensor.sizes()));
   if (missing.empty() && misshapen.empty() && surplus.empty()) return;
-  throw Error(
-      text("the weights in '", weights.source,
-           "' do not fit the model. Compare size, dim, depth, patch, stride, head and classes in [model].",
-           listed("missing from the file", missing), listed("of another shape or kind", misshapen),
-           listed("unknown to the model", surplus)));
+  throw Error(text(
+      "the weights in '", weights.source,
+      "' do not fit the model. Compare size, dim, depth, patch, stride, head and classes in [model]; what "
+      "shall keep its initial value is named by model.init_skip, as in [\"mlp_head.*\"].",
+      listed("missing from the file", missing), listed("of another shape or kind", misshapen),
+      listed("unknown to the model", surplus)));
 }
 
 Weights load_pth(const std::filesystem::path& path) {
@@ -154,11 +173,11 @@ void save_parameters(const std::filesystem::path& path, const Model& model, cons
   save_tensors(path, parameters_of(model), all);
 }
 
-std::vector<std::string> load_parameters(Model& model, Weights weights) {
+std::vector<std::string> load_parameters(Model& model, Weights weights, const Strings& skip) {
   std::vector<std::string> report;
   weights = without_prefix(std::move(weights));
   model.adapt(weights, report);
-  const auto parameters = parameters_of(model);
+  const auto parameters = without_skipped(parameters_of(model), skip, weights, report);
   check_match(parameters, weights);
   const at::NoGradGuard no_grad;
   for (const auto& [name, parameter] : parameters) parameter.copy_(weights.tensors.at(name));

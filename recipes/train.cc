@@ -110,8 +110,8 @@ TrainOutcome train(const Recipe& asked, const std::filesystem::path& folder,
   const auto spec = models::find(recipe.model.name);
   const auto model = spec.build(recipe.model, static_cast<std::uint64_t>(recipe.train.seed));
   if (!recipe.model.init.empty()) {
-    for (const auto& line :
-         models::load_parameters(*model, models::load_tensors(find_weights(recipe.model.init)))) {
+    for (const auto& line : models::load_parameters(
+             *model, models::load_tensors(find_weights(recipe.model.init)), recipe.model.init_skip)) {
       console.log.info(line);
     }
   }
