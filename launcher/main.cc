@@ -69,7 +69,11 @@ int run(dist::Environment& environment, const Run& command) {
   } catch (const std::exception& error) {
     report(world.rank(), world.size(), explain(error));
   }
-  if (world.size() > 1) environment.abort(code);
+  if (world.size() > 1) {
+    // srun drops what it has not yet passed on when a rank aborts.
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    environment.abort(code);
+  }
   return code;
 }
 

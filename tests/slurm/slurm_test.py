@@ -90,9 +90,11 @@ class Job:
 
         def reached():
             found = self.property("JobState")
-            if found in ends and found != state:
+            if found in ends:
                 time.sleep(1)
-                if self.property("JobState") == found:
+                if self.property("JobState") != found:
+                    return False
+                if found != state:
                     raise AssertionError(f"job {self.number} is {found}, not {state}:\n{self.logs()}")
             return found == state
         try:
@@ -184,6 +186,7 @@ class Train(unittest.TestCase):
         shutil.rmtree(FOLDER / "shards", ignore_errors=True)
         job = PlainJob("shard", "shard", config)
         job.wait_for_state("COMPLETED")
+        self.assertEqual(job.restarts(), 0, job.logs())
         for path in (WORK / "shards").glob("*.h5"):
             self.assertEqual((FOLDER / "shards" / path.name).read_bytes(), path.read_bytes(), path.name)
 
