@@ -64,7 +64,8 @@ class PickleMachine {
   T number() {
     static_assert(std::endian::native == std::endian::little);
     T value;
-    std::memcpy(&value, take(sizeof value).data(), sizeof value);
+    const auto part = take(sizeof value);
+    std::memcpy(&value, part.data(), part.size());
     return value;
   }
   std::string_view line() {

@@ -220,17 +220,17 @@ bool holds_tensors(const PickleValue& value) {
   return false;
 }
 
-const PickleValue& find_weights(const PickleValue& top, const fs::path& path) {
-  if (holds_tensors(top)) return top;
-  if (top.kind != PickleValue::Kind::mapping)
+const PickleValue* find_weights(const PickleValue* top, const fs::path& path) {
+  if (holds_tensors(*top)) return top;
+  if (top->kind != PickleValue::Kind::mapping)
     refuse(path,
-           top.kind == PickleValue::Kind::opaque ? text("it holds a ", top.text) : "it holds no mapping");
+           top->kind == PickleValue::Kind::opaque ? text("it holds a ", top->text) : "it holds no mapping");
   std::string keys;
-  for (std::size_t i = 0; i < top.elements.size(); i += 2) {
-    const auto& key = top.elements[i]->text;
+  for (std::size_t i = 0; i < top->elements.size(); i += 2) {
+    const auto& key = top->elements[i]->text;
     if ((key == "model" || key == "state_dict" || key == "model_state_dict") &&
-        holds_tensors(*top.elements[i + 1]))
-      return *top.elements[i + 1];
+        holds_tensors(*top->elements[i + 1]))
+      return top->elements[i + 1];
     keys += text(i > 0 ? ", '" : "'", key, "'");
   }
   refuse(path, text("no mapping of names to tensors is in it, nor under 'model', 'state_dict' or "
@@ -294,7 +294,7 @@ bool is_pth(const fs::path& path) {
 }
 
 PthReader::PthReader(const fs::path& path) : storages_(open_storages(path)) {
-  const auto& weights = find_weights(storages_->top(), path);
+  const PickleValue& weights = *find_weights(&storages_->top(), path);
   std::set<std::string_view> names;
   for (std::size_t i = 0; i < weights.elements.size(); i += 2) {
     const auto& key = *weights.elements[i];
