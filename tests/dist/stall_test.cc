@@ -10,7 +10,7 @@ namespace {
 
 using Stay = CollectiveLog::Stay;
 
-std::shared_ptr<CollectiveLog> make_log(Activity& activity, std::string name,
+std::shared_ptr<CollectiveLog> make_log(Activity& activity, const std::string& name,
                                         std::vector<int> ranks = {0, 1, 2, 3}) {
   auto log = std::make_shared<CollectiveLog>(std::hash<std::string>()(name), name, std::move(ranks));
   activity.add(log);
