@@ -1,8 +1,8 @@
 // main() of tests that run under mpirun. Rank 0 prints the progress, the others only their failures; a
 // failure on any rank fails all; a barrier ends each test, so that ranks cannot drift into different
 // ones; a rank that hangs in a test ends the job and says so. Fails when no test was selected. Ends with
-// 77 ("skipped", to CTest) when every selected test skipped itself, and prints the reasons; with
-// TUTTI_NO_SKIPS=1 in the environment (tools/accept_gpus.sh) any skipped test is a failure.
+// 77 ("skipped", to CTest) when every selected test skipped itself, and prints the reasons; where
+// TUTTI_REQUIRED has the word "gpu" (tools/accept_gpus.sh) any skipped test is a failure.
 
 #include "tests/mpi_main.h"
 
@@ -77,6 +77,11 @@ bool on_any_rank(const dist::Communicator& communicator, bool value) {
   return *flag.const_data_ptr<int>() != 0;
 }
 
+bool gpu_is_required() {
+  const char* required = std::getenv("TUTTI_REQUIRED");
+  return required && text(' ', required, ' ').find(" gpu ") != std::string::npos;
+}
+
 int run_tests() {
   const auto communicator = world();
   auto& listeners = testing::UnitTest::GetInstance()->listeners();
@@ -97,8 +102,8 @@ int run_tests() {
   };
   if (failed_anywhere) return conclude("FAILED on at least one rank", 1);
   if (unit.test_to_run_count() == 0) return conclude("FAILED: the filter selects no test", 1);
-  if (skipped_anywhere && std::getenv("TUTTI_NO_SKIPS")) {
-    return conclude("FAILED: tests were skipped, and TUTTI_NO_SKIPS is set", 1);
+  if (skipped_anywhere && gpu_is_required()) {
+    return conclude("FAILED: tests were skipped, and TUTTI_REQUIRED has 'gpu'", 1);
   }
   if (!ran_anywhere) return conclude("SKIPPED: every test, for the reasons above", skip_code);
   return conclude(text("PASSED on ", communicator.size(), " ranks (", communicator.backend(), ")").c_str(),

@@ -40,8 +40,8 @@ say "$gpus GPUs: $(nvidia-smi --query-gpu=name --format=csv,noheader | sort | un
 
 for ranks in $(seq 1 "$gpus"); do
   say "[1/2] NCCL on $ranks of $gpus GPUs"
-  # TUTTI_NO_SKIPS: where the GPUs are, a skipped test is a failure.
-  if TUTTI_NO_SKIPS=1 tests/run_ranks.sh "$ranks" "$build/tests/dist/dist_tests" \
+  # TUTTI_REQUIRED: where the GPUs are, a skipped test is a failure.
+  if TUTTI_REQUIRED=gpu tests/run_ranks.sh "$ranks" "$build/tests/dist/dist_tests" \
       '--gtest_filter=Backends/Conformance.*/nccl:Overlap/Gradients.*/stream' >"$work/nccl-$ranks.txt" 2>&1; then
     say "      $(grep -E '^\[  PASSED  \]' "$work/nccl-$ranks.txt")"
   else

@@ -25,7 +25,8 @@ Place find_place(const std::string& backend) {
   if (backend == "serial") return {};
   if (backend == "mpi") {
     const bool joined = tests::world().backend() == "mpi";
-    return {.communicator = tests::world(), .missing = joined ? "" : "not started by mpirun"};
+    return {.communicator = tests::world(),
+            .missing = joined ? "" : "not started by mpirun (tests/run_ranks.sh)"};
   }
   // Once: connecting takes NCCL a second and memory.
   static const Place gpus = connect_gpus();

@@ -12,7 +12,7 @@ namespace tutti::dist {
 struct Place {
   Communicator communicator{};
   at::Device device = at::kCPU;  // where its tensors lie
-  std::string missing{};         // why this machine cannot, for GTEST_SKIP; empty where it can
+  std::string missing{};         // what this machine lacks, for GTEST_SKIP; empty where all is there
 };
 
 // All ranks of the test joined by "serial", "mpi" or "nccl". Collective.

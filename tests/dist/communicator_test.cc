@@ -220,7 +220,8 @@ TEST(Communicator, DefaultIsSerial) {
 
 TEST(Communicator, MpiRefusesGpuMemory) {
   const Communicator world = tests::world();
-  if (world.backend() == "serial") GTEST_SKIP() << "not under mpirun";
+  if (world.backend() == "serial")
+    GTEST_SKIP() << "not started by mpirun (tests/run_ranks.sh), so the world is serial";
   at::Tensor meta = at::empty({4}, at::TensorOptions(at::kMeta));
   const std::string message = message_of([&] { world.all_reduce(meta, Reduce::sum); });
   EXPECT_NE(message.find("nccl()"), std::string::npos) << message;

@@ -19,7 +19,7 @@ def counting(*shape, dtype=torch.float32):
 
 class Evil:
     def __reduce__(self):
-        return os.system, ("touch /tmp/tutti-was-here",)
+        return os.system, ("touch tutti-was-here",)
 
 
 shared = counting(4, 6)

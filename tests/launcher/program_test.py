@@ -115,7 +115,7 @@ def make_sounds(folder):
 
 
 def shard_config(output, manifest="manifest.csv", **keys):
-    path = FOLDER / f"{output.name}.toml"
+    path = FOLDER / f"{'-'.join(output.relative_to(FOLDER).parts)}.toml"
     more = "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
     path.write_text(
         f'[input]\nmanifest = "{FOLDER / "sounds" / manifest}"\n[features]\nmels = 32\nframes = 32\n'
@@ -393,6 +393,8 @@ class FullDisk(unittest.TestCase):
         self.disk = FOLDER / "disk"
         self.disk.mkdir(exist_ok=True)
         done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(self.disk)], capture_output=True, text=True)
+        if done.returncode and "mount" in os.environ.get("TUTTI_REQUIRED", "").split():
+            self.fail(f"cannot mount a small disk, and TUTTI_REQUIRED has the word mount: {done.stderr.strip()}")
         if done.returncode:
             self.skipTest(f"cannot mount a small disk: {done.stderr.strip()}")
         self.addCleanup(lambda: subprocess.run(["umount", str(self.disk)], check=True))
@@ -789,7 +791,6 @@ class BadInput(unittest.TestCase):
         config.write_text(config.read_text().replace("[features]", 'classes = ["low", "high"]\n[features]'))
         self.check(["noise", "manifest.csv", "4"], "shard", config, expect=1)
         self.check(["features.mels: 32 and 40"], "shard", shard_config(SHARDS), "--set", "features.mels=40")
-        shard_config(SHARDS)
 
     def test_files(self):
         self.check(["nothing here"], "evaluate", FOLDER / "nothing here", expect=1)

@@ -36,8 +36,8 @@ TEST(Registry, FieldsAreTheCommonOnesAndTheFamilys) {
     EXPECT_FALSE(field.meaning.empty()) << field.name;
   }
   EXPECT_EQ(names,
-            (std::vector<std::string>{"name", "classes", "init", "init_skip", "size", "dim", "depth", "heads", "mlp_ratio",
-                                      "patch", "stride", "head", "drop_path", "dropout"}));
+            (std::vector<std::string>{"name", "classes", "init", "init_skip", "size", "dim", "depth", "heads",
+                                      "mlp_ratio", "patch", "stride", "head", "drop_path", "dropout"}));
 }
 
 TEST(Registry, UnknownNameListsTheKnown) {

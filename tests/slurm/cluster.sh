@@ -3,7 +3,7 @@
 # long, and ends with its exit code. FOLDER (made anew) gets the daemons' logs. Exit code 77: there can be no
 # cluster here, and why. To look around:
 #
-#   tests/slurm/cluster.sh /tmp/cluster 2 2 bash
+#   tests/slurm/cluster.sh FOLDER 2 2 bash
 #
 # Hosts are namespaces: ctl (this command, slurmctld, munged) and n1, n2, ... (a slurmd each), every one with a
 # host name, a network interface on one bridge, processes and /dev/shm of its own. /etc/slurm and /run are the
