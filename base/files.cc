@@ -7,31 +7,23 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 
 namespace tutti {
 namespace {
 
-// Closes on scope exit; a failed close after fsync loses nothing.
-class Descriptor {
- public:
-  Descriptor(const std::filesystem::path& path, int flags, std::string_view action)
-      : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
-    if (fd_ < 0) throw file_error(action, path.native(), errno);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() { ::close(fd_); }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
+// A close that fails after fsync loses nothing.
+Descriptor open_file(const std::filesystem::path& path, int flags, std::string_view action) {
+  Descriptor file(::open(path.c_str(), flags | O_CLOEXEC, 0666));
+  if (file.get() < 0) throw file_error(action, path.native(), errno);
+  return file;
+}
 
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path) {
-  const Descriptor file(path, O_RDONLY, "read");
+  const auto file = open_file(path, O_RDONLY, "read");
   std::string bytes;
   char buffer[1 << 16];
   for (;;) {
@@ -48,7 +40,7 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
 }
 
 void write_file(const std::filesystem::path& path, std::span<const std::string_view> parts) {
-  const Descriptor file(path, O_WRONLY | O_CREAT | O_TRUNC, "write");
+  const auto file = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, "write");
   for (std::string_view bytes : parts) {
     while (!bytes.empty()) {
       const ssize_t count = ::write(file.get(), bytes.data(), bytes.size());
@@ -61,7 +53,7 @@ void write_file(const std::filesystem::path& path, std::span<const std::string_v
 }
 
 void sync_path(const std::filesystem::path& path) {
-  const Descriptor file(path, O_RDONLY, "sync");
+  const auto file = open_file(path, O_RDONLY, "sync");
   if (::fsync(file.get()) != 0) throw file_error("sync", path.native(), errno);
 }
 

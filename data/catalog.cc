@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "data/csv.h"
+#include "data/names.h"
 #include "data/utf8.h"
 
 namespace tutti::data {
@@ -33,36 +34,6 @@ Strings split_labels(std::string_view value) {
     begin = end + 1;
   }
   return {labels.begin(), labels.end()};
-}
-
-bool is_number(std::string_view name) {
-  return !name.empty() && std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
-}
-
-// Numbers first and by value (leading zeros break ties), then the rest bytewise.
-bool fold_before(const std::string& a, const std::string& b) {
-  if (is_number(a) != is_number(b)) return is_number(a);
-  if (!is_number(a)) return a < b;
-  const auto digits = [](const std::string& n) {
-    return n.substr(std::min(n.find_first_not_of('0'), n.size()));
-  };
-  const std::string x = digits(a), y = digits(b);
-  if (x.size() != y.size()) return x.size() < y.size();
-  return std::pair(x, a) < std::pair(y, b);
-}
-
-template <class Index>
-std::map<std::string, Index> positions(const Strings& names, std::string_view what) {
-  if (names.size() > static_cast<std::size_t>(std::numeric_limits<Index>::max())) {
-    throw Error(text("too many ", what, ": ", names.size()));
-  }
-  std::map<std::string, Index> result;
-  for (const auto& name : names) {
-    if (!result.emplace(name, static_cast<Index>(result.size())).second) {
-      throw Error(text("the list of ", what, " holds '", name, "' twice"));
-    }
-  }
-  return result;
 }
 
 constexpr std::size_t kAbsent = std::numeric_limits<std::size_t>::max();
@@ -143,7 +114,7 @@ Catalog read_manifest(const fs::path& manifest, const std::optional<fs::path>& r
   if (clips.empty()) throw csv_error(manifest, rows.front().line, "no clips follow the header");
 
   std::set<std::string> labels;
-  std::set<std::string, decltype(&fold_before)> other_folds(&fold_before);
+  Strings folds;
   Catalog catalog;
   for (const CsvRow& row : clips) {
     if (row.fields.size() != rows.front().fields.size()) {
@@ -152,11 +123,10 @@ Catalog read_manifest(const fs::path& manifest, const std::optional<fs::path>& r
                       "Put fields that hold commas in quotes");
     }
     for (const auto& label : split_labels(columns.get(row, "label"))) labels.insert(label);
-    const std::string fold(fold_name(columns, row));
-    if (std::ranges::count(catalog.folds, fold) == 0) other_folds.insert(fold);
+    folds.emplace_back(fold_name(columns, row));
   }
   catalog.classes = classes.empty() ? Strings(labels.begin(), labels.end()) : classes;
-  catalog.folds.insert(catalog.folds.end(), other_folds.begin(), other_folds.end());
+  add_folds(catalog, folds);
   const auto class_index = positions<std::int32_t>(catalog.classes, "classes");
   const auto fold_index = positions<std::int16_t>(catalog.folds, "folds");
 

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "data/csv.h"
+#include "data/names.h"
 
 namespace tutti::data {
 namespace {
@@ -62,7 +63,7 @@ Catalog read_esc50(const fs::path& root, const Strings& classes) {
 
   std::map<std::int32_t, std::string> category_of;
   std::map<std::string, std::int32_t> target_of;
-  std::set<std::string> folds;
+  Strings folds;
   for (const auto& row : rows) {
     const auto& category = category_of.emplace(row.target, row.category).first->second;
     const auto target = target_of.emplace(row.category, row.target).first->second;
@@ -70,7 +71,7 @@ Catalog read_esc50(const fs::path& root, const Strings& classes) {
       throw csv_error(csv, row.line,
                       text("category '", row.category, "' has target ", row.target, ", but target ",
                            row.target, " is '", category, "' and the category's is ", target, " above"));
-    folds.insert(row.fold);
+    folds.push_back(row.fold);
   }
 
   Catalog catalog;
@@ -78,21 +79,21 @@ Catalog read_esc50(const fs::path& root, const Strings& classes) {
   if (classes.empty()) {
     for (const auto& [target, category] : category_of) catalog.classes.push_back(category);
   }
-  catalog.folds.insert(catalog.folds.end(), folds.begin(), folds.end());
+  add_folds(catalog, folds);
+  const auto class_index = positions<std::int32_t>(catalog.classes, "classes");
+  const auto fold_index = positions<std::int16_t>(catalog.folds, "folds");
   std::set<std::string> keys;
   for (const auto& row : rows) {
-    const auto found = std::ranges::find(catalog.classes, row.category);
-    if (found == catalog.classes.end())
+    const auto found = class_index.find(row.category);
+    if (found == class_index.end())
       throw csv_error(csv, row.line, text("category '", row.category, "' is not in the class list"),
                       "Correct it, or add it to the classes");
     if (!keys.insert(row.filename).second)
       throw csv_error(csv, row.line, text("'", row.filename, "' is named twice"));
-    catalog.clips.push_back(
-        {.path = root / "audio" / row.filename,
-         .key = row.filename,
-         .labels = {{.index = static_cast<std::int32_t>(found - catalog.classes.begin())}},
-         .fold =
-             static_cast<std::int16_t>(std::ranges::find(catalog.folds, row.fold) - catalog.folds.begin())});
+    catalog.clips.push_back({.path = root / "audio" / row.filename,
+                             .key = row.filename,
+                             .labels = {{.index = found->second}},
+                             .fold = fold_index.at(row.fold)});
   }
   return catalog;
 }

@@ -24,7 +24,6 @@ struct ShardSchema {
   FeatureOptions features = {};  // frames: of a record. padding is the front end's business and not stored
   Strings classes = {};          // names, by label index
   Strings folds = {};            // names, by fold number
-  bool has_fold_0 = true;        // statistics are of fold 0; where it is empty, of all clips
 };
 
 // The stored feature settings: fields(features) without those that do not shape a record.

@@ -50,9 +50,8 @@ void check_record(const fs::path& path, const ShardSchema& schema, const ShardRe
   }
 }
 
-// Adds the valid frames of fold 0, or of all; looks at all values, because what is not finite would spoil
-// training.
-void add_features(const fs::path& path, const ShardSchema& schema, const ShardRecord& record,
+// Adds the valid frames where `counts`; looks at all values, because what is not finite would spoil training.
+void add_features(const fs::path& path, const ShardSchema& schema, const ShardRecord& record, bool counts,
                   FeatureSums& sums) {
   const auto valid = static_cast<std::size_t>(record.length * schema.features.mels);
   double sum = 0;
@@ -71,7 +70,7 @@ void add_features(const fs::path& path, const ShardSchema& schema, const ShardRe
       squares += value * value;
     }
   }
-  if (record.fold != 0 && schema.has_fold_0) return;
+  if (!counts) return;
   sums.sum += sum;
   sums.squares += squares;
   sums.frames += record.length;
@@ -230,12 +229,13 @@ void write(const fs::path& path, const ShardSchema& schema, std::span<const Shar
 
 }  // namespace
 
-void write_shard(const fs::path& path, const ShardSchema& schema, std::span<const ShardRecord> records) {
+void write_shard(const fs::path& path, const ShardSchema& schema, std::span<const ShardRecord> records,
+                 StatisticsOf statistics) {
   if (records.empty()) throw Error(text("cannot write '", path.native(), "'"), "it would hold no records");
   FeatureSums sums;
   for (const ShardRecord& record : records) {
     check_record(path, schema, record);
-    add_features(path, schema, record, sums);
+    add_features(path, schema, record, record.fold == 0 || statistics == StatisticsOf::all, sums);
   }
   fs::path beside = path;
   beside += ".writing";

@@ -21,6 +21,9 @@ struct ShardRecord {
   std::vector<std::byte> values;  // record_bytes(schema) of them: what is stored
 };
 
+// The frames whose sums a shard keeps: those of fold 0 or, where no clip of the data set is in it, all.
+enum class StatisticsOf { fold_0, all };
+
 // Writes under a temporary name in the same folder, syncs and renames, so `path` is whole or absent.
 // Takes all records at once, because how many there are is known only when every clip has been read
 // (unreadable ones are dropped) and the contiguous layout needs the number first; a shard is small enough
@@ -28,6 +31,6 @@ struct ShardRecord {
 // one is at fault: a label or fold outside the schema, a length beyond the record, a value that is not
 // finite.
 void write_shard(const std::filesystem::path& path, const ShardSchema& schema,
-                 std::span<const ShardRecord> records);
+                 std::span<const ShardRecord> records, StatisticsOf statistics = StatisticsOf::fold_0);
 
 }  // namespace tutti::data

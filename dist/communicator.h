@@ -51,8 +51,8 @@ class Communicator {
   // One new communicator for each node: the ranks that share memory with this one, in order of rank.
   Communicator split_by_node() const;
 
-  // The same group with messages of its own, so that another thread may use it at the same time. The label
-  // stands in messages about it.
+  // The same group with messages of its own, so that another thread may use it at the same time. The label,
+  // the same on all ranks, stands in messages about it.
   Communicator duplicate(const std::string& label = {}) const;
 
   // Environment ends MPI only after this: for a collective that its caller no longer waits for.

@@ -15,6 +15,7 @@ struct Versions {
   int cuda_driver = 0;       // the newest that the driver supports; 0 without a driver
 };
 
+// Throws Error when CUDA does not tell its versions.
 Versions find_versions();
 
 }  // namespace tutti::dist

@@ -16,6 +16,8 @@
 namespace tutti {
 namespace {
 
+static_assert(kHungOrVanished == dist::hang_code);
+
 // Ranks under `tutti launch` write to a pipe; it says whether its own end is a terminal.
 bool is_terminal() {
   const char* said = std::getenv("TUTTI_TERMINAL");

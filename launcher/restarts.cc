@@ -36,11 +36,11 @@ std::string explain_code(int code) {
   return text("the job ended with exit code ", code);
 }
 
-Verdict judge(const RestartOptions& options, int code, int restarts, bool stop_asked) {
+NextMove judge(const RestartOptions& options, int code, int restarts, bool stop_asked) {
   // Ranks that have not yet installed their handler, and mpirun itself, die of the signal that asks to stop.
   if (stop_asked && code == 128 + SIGUSR1) return {.code = kStoppedBySignal};
   if (worth_a_restart(code) && restarts < options.most) {
-    return stop_asked ? Verdict{.code = kStoppedBySignal} : Verdict{.restart = true};
+    return stop_asked ? NextMove{.code = kStoppedBySignal} : NextMove{.restart = true};
   }
   return {.code = code == kNodeLost ? kHungOrVanished : code};
 }

@@ -25,7 +25,7 @@ double backoff_seconds(const RestartOptions& options, int restart);
 std::string explain_code(int code);
 
 // What the launcher does next: start again, or end with `code`.
-struct Verdict {
+struct NextMove {
   bool restart = false;
   int code = 0;
 };
@@ -33,6 +33,6 @@ struct Verdict {
 // `code` is the job's, after `restarts` of them; `stop_asked` is whether a signal asked the launcher to
 // stop. A job that a signal kept from being started again, or that it met before training began, can go
 // on later just as one that was stopped with a checkpoint: 75 says so to a batch script.
-Verdict judge(const RestartOptions& options, int code, int restarts, bool stop_asked);
+NextMove judge(const RestartOptions& options, int code, int restarts, bool stop_asked);
 
 }  // namespace tutti

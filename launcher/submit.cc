@@ -54,12 +54,7 @@ fs::path find_scripts(const std::string& asked) {
 // them.
 void check(const Options& options) {
   const auto recipe = recipes::read_recipe(options.recipe, options.assignments);
-  const int ranks = options.job.nodes * ranks_per_node(options.job);
-  if (recipe.train.batch < ranks) {
-    throw UsageError(
-        text("train.batch = ", recipe.train.batch, " is smaller than the number of ranks, ", ranks),
-        "the batch is global", "Ask for fewer nodes, or raise it.");
-  }
+  recipes::check_ranks(recipe, options.job.nodes * ranks_per_node(options.job));
   if (!fs::exists(recipe.data.shards)) {
     std::cerr << "tutti submit: warning: the shards '" << recipe.data.shards
               << "' cannot be seen from here; they are not checked\n";

@@ -32,6 +32,7 @@ class Attention {
  public:
   Attention() {
     std::signal(SIGCHLD, SIG_DFL);  // a parent may have us ignore it, and then there is no exit code
+    std::signal(SIGPIPE, SIG_IGN);  // where nobody reads the job's output, the job goes on
     sigemptyset(&signals_);
     for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGCHLD}) sigaddset(&signals_, signal);
     ::sigprocmask(SIG_BLOCK, &signals_, &before_);
@@ -55,7 +56,10 @@ class Attention {
   }
 
   // In a child, before it becomes another program.
-  void undo() const { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
+  void undo() const {
+    std::signal(SIGPIPE, SIG_DFL);
+    ::sigprocmask(SIG_SETMASK, &before_, nullptr);
+  }
 
  private:
   sigset_t signals_, before_;
@@ -115,7 +119,7 @@ bool relay(int from, int to) {
     for (std::size_t done = 0; writable && done < out.size();) {
       const ssize_t written = ::write(to, out.data() + done, out.size() - done);
       if (written < 0 && errno == EINTR) continue;
-      writable = written >= 0;  // where nobody reads, the job goes on: mpirun must not block
+      writable = written >= 0;  // where nobody reads, this goes on: mpirun must not block
       if (writable) done += static_cast<std::size_t>(written);
     }
   }
@@ -197,7 +201,7 @@ int supervise(const Strings& command, const RestartOptions& options) {
   adopt_orphans();
   for (int restarts = 0;; ++restarts) {
     const Ending ending = run_once(command, attention);
-    const Verdict verdict = judge(options, ending.code, restarts, ending.stop_asked);
+    const NextMove verdict = judge(options, ending.code, restarts, ending.stop_asked);
     const std::string reason = explain_code(ending.code);
     if (!verdict.restart) {
       if (options.most > 0 && worth_a_restart(ending.code)) {

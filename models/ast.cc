@@ -216,12 +216,14 @@ at::Tensor Ast::attention(const at::Tensor& input) {
   return mean.view({batch, layers, shape_.mels, shape_.frames}).transpose(2, 3);
 }
 
-void Ast::adapt(Weights& weights, std::vector<std::string>& report) const {
+void Ast::take_names(Weights& weights, std::vector<std::string>& report) const {
   take_authors_names(weights, report);
   for (const char* dead : {"v.head.weight", "v.head.bias", "v.head_dist.weight", "v.head_dist.bias"}) {
     if (weights.tensors.erase(dead) > 0) report.push_back(text("left out ", dead, ": AST does not use it"));
   }
+}
 
+void Ast::adapt(Weights& weights, std::vector<std::string>& report) const {
   const auto found = weights.tensors.find("v.pos_embed");
   const auto leading = leading_tokens(options_);
   if (found == weights.tensors.end()) return;

@@ -30,6 +30,7 @@ class Ast : public Model {
 
   // Fits v.pos_embed to this model's grid (models/position_embedding.h) and drops DeiT's two unused
   // classifiers, v.head and v.head_dist, which the authors' files still carry.
+  void take_names(Weights& weights, std::vector<std::string>& report) const override;
   void adapt(Weights& weights, std::vector<std::string>& report) const override;
 
   Metadata metadata() const override;  // the patch grid

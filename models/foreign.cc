@@ -2,7 +2,9 @@
 
 #include <ATen/ops/cat.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
 #include <regex>
 #include <string_view>
@@ -109,6 +111,16 @@ void join_queries_keys_values(Weights& weights) {
   weights.tensors.merge(joined);
 }
 
+// An image's patches are as many down as across.
+void state_square_grid(Weights& weights) {
+  const auto found = weights.tensors.find("v.pos_embed");
+  if (found == weights.tensors.end() || found->second.dim() != 3) return;
+  const auto patches = found->second.size(1) - (weights.tensors.contains("v.dist_token") ? 2 : 1);
+  const auto side = std::llround(std::sqrt(std::max<std::int64_t>(patches, 0)));
+  if (side > 0 && side * side == patches)
+    weights.metadata.emplace(kPositionalGrid, to_text(PatchGrid{side, side}));
+}
+
 // [D, 3, 16, 16] -> [D, 1, 16, 16]: a sum, because a spectrogram stands for each of the three channels.
 void sum_channels(Weights& weights, std::vector<std::string>& report) {
   const auto found = weights.tensors.find("v.patch_embed.proj.weight");
@@ -131,9 +143,12 @@ void take_pretraining(Weights& weights, std::vector<std::string>& report) {
   const auto mels = take_number(weights, "p_input_fdim");
   const auto frames = take_number(weights, "p_input_tdim");
   const auto patch = weights.tensors.find("v.patch_embed.proj.weight");
-  if (mels && frames && patch != weights.tensors.end() && patch->second.dim() == 4) {
+  if (mels && frames && patch != weights.tensors.end() && patch->second.dim() == 4 &&
+      patch->second.numel() > 0) {
     const PatchGrid grid{*mels / patch->second.size(2), *frames / patch->second.size(3)};
     weights.metadata.emplace(kPositionalGrid, to_text(grid));
+    report.push_back(
+        text("p_input_fdim and p_input_tdim say a grid of ", to_text(grid), " patches (mels x frames)"));
   }
   for (const std::string_view part : {"mask_embed", "cpredlayer.", "gpredlayer."}) {
     const auto count =
@@ -151,6 +166,7 @@ void take_authors_names(Weights& weights, std::vector<std::string>& report) {
     report.emplace_back("took Hugging Face's names for AST");
   } else if (weights.tensors.contains("patch_embed.proj.weight")) {
     weights.tensors = rename_all(weights, from_timm);
+    state_square_grid(weights);
     report.emplace_back("took the names of DeiT and timm");
   }
   sum_channels(weights, report);

@@ -9,11 +9,10 @@
 namespace tutti::models {
 
 // Recognised by their names:
-//   - the authors' SSAST: what pre-training alone needs (mask_embed, cpredlayer, gpredlayer) is left out, and
-//   the
-//     grid of its positions taken from p_input_fdim and p_input_tdim;
+//   - the authors' SSAST: what pre-training alone needs (mask_embed, cpredlayer, gpredlayer) is left out,
+//     and the grid of its positions is taken from p_input_fdim and p_input_tdim;
 //   - ImageNet's DeiT and ViT (timm's names): the prefix "v." is added, the three input channels are summed
-//     (ast_models.py of the authors, line 86);
+//     (ast_models.py of the authors, line 86), the grid of positions is square;
 //   - Hugging Face's AST, by the names before transformers 5 and since: query, key and value are joined.
 // Each change is a line of the report. Names that belong to none of these stay as they are. Throws Error that
 // names the source when two tensors would get one name, or a part of query, key and value is missing.

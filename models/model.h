@@ -31,9 +31,12 @@ class Model : public torch::nn::Module {
   // no such rows.
   virtual at::Tensor attention(const at::Tensor& /*input*/) { return {}; }
 
-  // Brings weights of another shape or with dead parts into this model's form before they are matched
-  // by name (a positional embedding of another grid), one line of the report for each change. Names
-  // have no prefix "module." here.
+  // Gives the weights of other projects this family's names, and leaves out dead parts, one line of the
+  // report for each change. Names have no prefix "module." here.
+  virtual void take_names(Weights&, std::vector<std::string>& /*report*/) const {}
+
+  // Then, what is to be loaded: brings weights of another shape into this model's (a positional embedding of
+  // another grid), likewise.
   virtual void adapt(Weights&, std::vector<std::string>& /*report*/) const {}
 
   // What a weight file must say for adapt() to understand it later.

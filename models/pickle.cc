@@ -14,12 +14,14 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
-// Weight files have thousands; a file of nothing but values would take 200 times its size in memory.
-constexpr std::size_t kMostValues = 2'000'000;
+// Bytes of all values. Weight files have thousands of values; by repeating what it has kept, a small hostile
+// file could ask for any amount.
+constexpr std::size_t kMostMemory = 400'000'000;
+constexpr std::size_t kMostDimensions = 16;
 
 // torch's storage classes, as torch.save writes them.
 using StorageDtype = std::pair<std::string_view, DType>;
-constexpr std::array<StorageDtype, 9> storage_dtypes = {{
+constexpr std::array<StorageDtype, 10> storage_dtypes = {{
     {"torch.FloatStorage", DType::f32},
     {"torch.HalfStorage", DType::f16},
     {"torch.BFloat16Storage", DType::bf16},
@@ -27,6 +29,7 @@ constexpr std::array<StorageDtype, 9> storage_dtypes = {{
     {"torch.LongStorage", DType::i64},
     {"torch.IntStorage", DType::i32},
     {"torch.ShortStorage", DType::i16},
+    {"torch.CharStorage", DType::i8},
     {"torch.ByteStorage", DType::u8},
     {"torch.BoolStorage", DType::boolean},
 }};
@@ -76,16 +79,27 @@ class PickleMachine {
     return part;
   }
 
-  Value* push(Kind kind) {
-    if (pickle_.values_.size() == kMostValues) refuse(text("it holds more than ", kMostValues, " values"));
+  void account(std::size_t bytes) {
+    memory_ += bytes;
+    if (memory_ > kMostMemory) refuse(text("its values take more than ", kMostMemory / 1'000'000, " MB"));
+  }
+  Value* push(Kind kind, std::string_view string = {}) {
+    account(sizeof(Value) + string.size());
     Value& value = pickle_.values_.emplace_back();
     value.kind = kind;
+    value.text = string;
     stack_.push_back(&value);
     return &value;
   }
   void push_integer(std::int64_t integer, Kind kind = Kind::integer) { push(kind)->integer = integer; }
-  void push_text(std::string_view string) { push(Kind::text)->text = string; }
-  void push_list(List list) { push(Kind::sequence)->elements = std::move(list); }
+  void push_list(List list) {
+    account(list.size() * sizeof list[0]);
+    push(Kind::sequence)->elements = std::move(list);
+  }
+  void push_tensor(StridedTensor tensor, Kind kind = Kind::tensor) {
+    account(tensor.storage.size() + 2 * kMostDimensions * sizeof tensor.shape[0]);
+    push(kind)->tensor = std::move(tensor);
+  }
 
   std::size_t bottom() const { return marks_.empty() ? 0 : marks_.back(); }
   Value* pop() {
@@ -118,6 +132,7 @@ class PickleMachine {
     if (onto->kind == Kind::opaque) return;
     if (onto->kind != kind) refuse("it adds to what is no container of this kind");
     if (kind == Kind::mapping && list.size() % 2 != 0) refuse("a key has no value");
+    account(list.size() * sizeof list[0]);
     onto->elements.insert(onto->elements.end(), list.begin(), list.end());
   }
 
@@ -129,7 +144,7 @@ class PickleMachine {
   }
 
   void push_global(std::string_view module, std::string_view name) {
-    push(Kind::global)->text = text(module, '.', name);
+    push(Kind::global, text(module, '.', name));
   }
 
   // torch's own classes and functions by what they mean; every other is opaque, and is not run.
@@ -141,14 +156,14 @@ class PickleMachine {
     if (name == "collections.OrderedDict" && list.empty()) {
       push(Kind::mapping);
     } else if (rebuilds_tensor(name) && !list.empty() && list[0]->kind == Kind::storage) {
-      push(Kind::tensor)->tensor = rebuild(list);
+      push_tensor(rebuild(list));
     } else if (name == "torch._utils._rebuild_parameter" && !list.empty() && list[0]->kind == Kind::tensor) {
-      push(Kind::tensor)->tensor = list[0]->tensor;
+      push_tensor(list[0]->tensor);
     } else if (name == "torch.Size" && list.size() == 1) {
       push_list(list[0]->elements);
     } else {
       const bool of_tensor = rebuilds_tensor(name) && !list.empty();
-      push(Kind::opaque)->text = of_tensor ? list[0]->text : function->text;
+      push(Kind::opaque, of_tensor ? list[0]->text : function->text);
     }
   }
 
@@ -170,6 +185,8 @@ class PickleMachine {
   }
   std::vector<std::int64_t> integers(const Value* value) const {
     if (value->kind != Kind::sequence) refuse("a tensor's shape is no list");
+    if (value->elements.size() > kMostDimensions)
+      refuse(text("a tensor has more than ", kMostDimensions, " dimensions"));
     std::vector<std::int64_t> result;
     for (const auto* element : value->elements) result.push_back(integer(element));
     return result;
@@ -186,19 +203,17 @@ class PickleMachine {
     const std::string_view type = list[1]->text;
     const auto known = std::ranges::find(storage_dtypes, type, &StorageDtype::first);
     if (known == storage_dtypes.end()) {
-      push(Kind::opaque)->text = type;
+      push(Kind::opaque, type);
       return;
     }
-    Value* storage = push(Kind::storage);
-    storage->tensor.dtype = known->second;
-    storage->tensor.storage = list[2]->text;
-    storage->tensor.storage_size = list[4]->integer;
+    push_tensor({.storage = list[2]->text, .dtype = known->second, .storage_size = list[4]->integer},
+                Kind::storage);
   }
 
   // Little-endian two's complement of any length; beyond 64 bits it is nothing that tutti needs.
   void push_long(std::string_view digits) {
     if (digits.size() > 8) {
-      push(Kind::opaque)->text = "int";
+      push(Kind::opaque, "int");
       return;
     }
     std::uint64_t value = !digits.empty() && (digits.back() & 0x80) ? ~std::uint64_t{0} : 0;
@@ -254,17 +269,17 @@ class PickleMachine {
       case 'X':  // BINUNICODE and its forms; strings and bytes are text as well
       case 'T':
       case 'B':
-        push_text(take(number<std::uint32_t>()));
+        push(Kind::text, take(number<std::uint32_t>()));
         break;
       case '\x8c':
       case 'U':
       case 'C':
-        push_text(take(number<std::uint8_t>()));
+        push(Kind::text, take(number<std::uint8_t>()));
         break;
       case '\x8d':
       case '\x8e':
       case '\x96':
-        push_text(take(number<std::uint64_t>()));
+        push(Kind::text, take(number<std::uint64_t>()));
         break;
       case ']':  // EMPTY_LIST, EMPTY_TUPLE, EMPTY_SET
       case ')':
@@ -322,7 +337,7 @@ class PickleMachine {
         break;
       case '\x92': {  // NEWOBJ_EX
         const auto parts = pop_some(3);
-        push(Kind::opaque)->text = parts[0]->text;
+        push(Kind::opaque, parts[0]->text);
         break;
       }
       case 'b':  // BUILD: an object's state. Of a mapping it is its attributes (state_dict's _metadata).
@@ -366,6 +381,7 @@ class PickleMachine {
   std::string_view bytes_;
   std::string_view source_;
   std::size_t at_ = 0;
+  std::size_t memory_ = 0;
   std::vector<Value*> stack_;
   std::vector<std::size_t> marks_;
   std::unordered_map<std::uint64_t, Value*> memo_;

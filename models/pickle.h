@@ -15,12 +15,12 @@ namespace tutti::models {
 
 // A tensor's place in a storage, in elements.
 struct StridedTensor {
-  std::string storage;  // its key
+  std::string storage{};  // its key
   DType dtype = DType::f32;
   std::int64_t storage_size = 0;
   std::int64_t offset = 0;
-  std::vector<std::int64_t> shape;
-  std::vector<std::int64_t> strides;
+  std::vector<std::int64_t> shape{};
+  std::vector<std::int64_t> strides{};
 };
 
 struct PickleValue {
@@ -49,7 +49,7 @@ struct PickleValue {
 class Pickle {
  public:
   // Reads the pickle that `bytes` begin with. `source` (a path) begins each message. Throws Error for what is
-  // no pickle, is cut off, or takes from an empty stack.
+  // no pickle, is cut off, takes from an empty stack, or whose values take more than 400 MB.
   Pickle(std::string_view bytes, std::string_view source);
 
   const PickleValue& top() const { return *top_; }

@@ -37,8 +37,9 @@ class PthReader::Storages {
   Storages& operator=(const Storages&) = delete;
   virtual ~Storages() = default;
   virtual const PickleValue& top() const = 0;
-  // The whole storage: tensor.storage_size elements of its dtype. Throws Error when it is not there.
-  virtual std::vector<std::byte> read(const StridedTensor& tensor) const = 0;
+  // The whole storage, until the next call: tensor.storage_size elements of its dtype. Throws Error when it
+  // is not there.
+  virtual std::span<const std::byte> read(const StridedTensor& tensor) = 0;
   // Throws Error unless the file holds the storage in full.
   virtual void check(const StridedTensor& tensor) const = 0;
 };
@@ -79,10 +80,14 @@ class ZipStorages final : public PthReader::Storages {
 
   const PickleValue& top() const override { return pickle_->top(); }
 
-  std::vector<std::byte> read(const StridedTensor& tensor) const override {
-    std::vector<std::byte> bytes(storage_bytes(tensor));
-    read_entry(name_of_storage(tensor), bytes);
-    return bytes;
+  std::span<const std::byte> read(const StridedTensor& tensor) override {
+    if (const auto name = name_of_storage(tensor); name != last_name_) {
+      last_name_.clear();
+      last_bytes_.resize(storage_bytes(tensor));
+      read_entry(name, last_bytes_);
+      last_name_ = name;
+    }
+    return last_bytes_;
   }
 
   void check(const StridedTensor& tensor) const override {
@@ -135,6 +140,8 @@ class ZipStorages final : public PthReader::Storages {
   std::unique_ptr<zip_t, Close> zip_;
   std::string folder_;  // with a slash at its end
   std::optional<Pickle> pickle_;
+  std::string last_name_;  // of the entry whose bytes follow
+  std::vector<std::byte> last_bytes_;
 };
 
 // Before torch 1.6: a magic number, the version, the sizes of C's types, the object, and the storages' keys,
@@ -173,10 +180,9 @@ class LegacyStorages final : public PthReader::Storages {
 
   const PickleValue& top() const override { return pickle_->top(); }
 
-  std::vector<std::byte> read(const StridedTensor& tensor) const override {
+  std::span<const std::byte> read(const StridedTensor& tensor) override {
     const auto [at, size] = places_.at(tensor.storage);
-    const auto bytes = std::as_bytes(std::span(bytes_)).subspan(at, size);
-    return {bytes.begin(), bytes.end()};
+    return std::as_bytes(std::span(bytes_)).subspan(at, size);
   }
 
   void check(const StridedTensor& tensor) const override {
@@ -238,30 +244,32 @@ const PickleValue* find_weights(const PickleValue* top, const fs::path& path) {
                     keys));
 }
 
+// -1: more than can be. Where one size is 0 no product of the others may overflow either.
 std::int64_t element_count(const StridedTensor& tensor) {
   std::int64_t count = 1;
+  bool empty = false;
   for (const auto size : tensor.shape) {
-    if (size < 0 || __builtin_mul_overflow(count, size, &count)) return -1;
+    if (size < 0 || __builtin_mul_overflow(count, std::max<std::int64_t>(size, 1), &count)) return -1;
+    empty = empty || size == 0;
   }
-  return count;
+  return empty ? 0 : count;
 }
 
 // Why the tensor does not lie within its storage; empty where it does.
 std::string complaint(const StridedTensor& tensor) {
-  constexpr std::size_t kMostDimensions = 16;
-  if (tensor.shape.size() != tensor.strides.size() || tensor.shape.size() > kMostDimensions)
+  if (tensor.shape.size() != tensor.strides.size())
     return text(tensor.shape.size(), " sizes and ", tensor.strides.size(), " strides");
   const auto count = element_count(tensor);
   if (count < 0 || count > tensor.storage_size) return "it takes more elements than its storage has";
-  std::int64_t last = tensor.offset;
-  bool sound = tensor.offset >= 0;
+  std::int64_t end = tensor.offset;  // one past the last element
+  bool sound = tensor.offset >= 0 && !__builtin_add_overflow(end, count > 0 ? 1 : 0, &end);
   for (std::size_t d = 0; d < tensor.shape.size() && count > 0; ++d) {
     std::int64_t step = 0;
     sound = sound && tensor.strides[d] >= 0 &&
             !__builtin_mul_overflow(tensor.shape[d] - 1, tensor.strides[d], &step) &&
-            !__builtin_add_overflow(last, step, &last);
+            !__builtin_add_overflow(end, step, &end);
   }
-  return sound && (count == 0 || last < tensor.storage_size) ? "" : "it lies outside its storage";
+  return sound && end <= tensor.storage_size ? "" : "it lies outside its storage";
 }
 
 // Copies the elements from `at` on, dimension by dimension.
@@ -308,7 +316,8 @@ PthReader::PthReader(const fs::path& path) : storages_(open_storages(path)) {
     if (const auto wrong = complaint(value.tensor); !wrong.empty())
       refuse(path, text("tensor '", key.text, "' is impossible: ", wrong));
     storages_->check(value.tensor);
-    entries_.push_back({key.text, value.tensor});
+    const auto bytes = static_cast<std::size_t>(element_count(value.tensor)) * size_of(value.tensor.dtype);
+    entries_.push_back({key.text, value.tensor, bytes});
   }
 }
 
@@ -318,10 +327,13 @@ PthReader& PthReader::operator=(PthReader&&) noexcept = default;
 
 void PthReader::read(const PthEntry& entry, std::span<std::byte> out) const {
   const auto& tensor = entry.tensor;
+  if (out.size() != entry.bytes)
+    throw Error(text("'", entry.name, "' has ", entry.bytes, " bytes, and room is given for ", out.size()));
+  if (out.empty()) return;
   const auto storage = storages_->read(tensor);
   const auto width = size_of(tensor.dtype);
   if (is_contiguous(tensor)) {
-    std::ranges::copy(std::span(storage).subspan(static_cast<std::size_t>(tensor.offset) * width, out.size()),
+    std::ranges::copy(storage.subspan(static_cast<std::size_t>(tensor.offset) * width, out.size()),
                       out.begin());
   } else {
     gather(tensor, storage, 0, tensor.offset, out);

@@ -16,6 +16,7 @@ namespace tutti::models {
 struct PthEntry {
   std::string name;
   StridedTensor tensor;
+  std::size_t bytes = 0;  // of all its elements
 };
 
 // Whether the file begins as those of torch.save do. False where it cannot be opened.
@@ -34,7 +35,8 @@ class PthReader {
 
   const std::vector<PthEntry>& entries() const { return entries_; }  // in the file's order
 
-  // One tensor's elements in row-major order; `out` has exactly their bytes. Throws Error on a failing read.
+  // One tensor's elements in row-major order; `out` has exactly entry.bytes. Throws Error on a failing read.
+  // The last storage read is kept: tensors that share one are best read one after another.
   void read(const PthEntry& entry, std::span<std::byte> out) const;
 
   class Storages;  // where the bytes of storages lie, by key

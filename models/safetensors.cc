@@ -113,7 +113,7 @@ SafetensorsReader::SafetensorsReader(const std::filesystem::path& path)
   if (size < prefix || length > longest_header || length > size - prefix) {
     throw Error(text("'", file_->path, "' is not a safetensors file"),
                 text("it has ", size, " bytes, and its header would have ", length),
-                "A .pth, .bin or .ckpt file must be imported first");
+                "tutti reads safetensors, and files of torch.save");
   }
   std::string json(length, '\0');
   file_->read_at(prefix, std::as_writable_bytes(std::span(json)));

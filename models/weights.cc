@@ -2,8 +2,8 @@
 
 #include <ATen/ops/empty.h>
 #include <c10/core/ScalarType.h>
-#include <fnmatch.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <span>
@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/fields.h"
+#include "base/pattern.h"
 #include "models/pth.h"
 #include "models/safetensors.h"
 
@@ -82,16 +83,17 @@ std::string listed(std::string_view title, const Strings& names) {
 std::vector<NamedTensor> without_skipped(std::vector<NamedTensor> parameters, const Strings& skip,
                                          Weights& weights, std::vector<std::string>& report) {
   for (const auto& pattern : skip) {
-    const auto fits = [&](const std::string& name) {
-      return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
-    };
-    const auto skipped = std::erase_if(parameters, [&](const NamedTensor& p) { return fits(p.name); });
-    if (skipped == 0)
+    if (std::ranges::none_of(parameters, [&](const auto& p) { return matches(p.name, pattern); }))
       throw UsageError(text("model.init_skip: '", pattern, "' matches no parameter of the model"));
-    const auto dropped = std::erase_if(weights.tensors, [&](const auto& entry) { return fits(entry.first); });
-    report.push_back(text("'", pattern, "': ", skipped, " parameters keep their initial values, ", dropped,
-                          " tensors of the file are left out"));
   }
+  if (skip.empty()) return parameters;
+  const auto is_skipped = [&](const std::string& name) {
+    return std::ranges::any_of(skip, [&](const auto& pattern) { return matches(name, pattern); });
+  };
+  const auto kept = std::erase_if(parameters, [&](const NamedTensor& p) { return is_skipped(p.name); });
+  const auto dropped = std::erase_if(weights.tensors, [&](const auto& w) { return is_skipped(w.first); });
+  report.push_back(text("model.init_skip: ", kept, " parameters keep their initial values, ", dropped,
+                        " tensors of the file are left out"));
   return parameters;
 }
 
@@ -115,12 +117,13 @@ void check_match(const std::vector<NamedTensor>& parameters, const Weights& weig
   }
   for (const auto& [name, tensor] : rest) surplus.push_back(text(name, " ", tensor.sizes()));
   if (missing.empty() && misshapen.empty() && surplus.empty()) return;
-  throw Error(text(
-      "the weights in '", weights.source,
-      "' do not fit the model. Compare size, dim, depth, patch, stride, head and classes in [model]; what "
-      "shall keep its initial value is named by model.init_skip, as in [\"mlp_head.*\"].",
-      listed("missing from the file", missing), listed("of another shape or kind", misshapen),
-      listed("unknown to the model", surplus)));
+  throw Error(
+      text("the weights in '", weights.source,
+           "' do not fit the model. Compare size, dim, depth, patch, stride, head and classes in [model]. Of "
+           "model.init's file, what shall keep its initial value is named by model.init_skip, as in "
+           "[\"mlp_head.*\"].",
+           listed("missing from the file", missing), listed("of another shape or kind", misshapen),
+           listed("unknown to the model", surplus)));
 }
 
 Weights load_pth(const std::filesystem::path& path) {
@@ -176,8 +179,9 @@ void save_parameters(const std::filesystem::path& path, const Model& model, cons
 std::vector<std::string> load_parameters(Model& model, Weights weights, const Strings& skip) {
   std::vector<std::string> report;
   weights = without_prefix(std::move(weights));
-  model.adapt(weights, report);
+  model.take_names(weights, report);
   const auto parameters = without_skipped(parameters_of(model), skip, weights, report);
+  model.adapt(weights, report);
   check_match(parameters, weights);
   const at::NoGradGuard no_grad;
   for (const auto& [name, parameter] : parameters) parameter.copy_(weights.tensors.at(name));

@@ -40,10 +40,10 @@ std::vector<NamedTensor> parameters_of(const Model& model);
 void save_parameters(const std::filesystem::path& path, const Model& model, const Metadata& metadata);
 
 // Copies weights into the model's parameters by name, with or without the prefix "module.", after
-// model.adapt(). Parameters that one of the patterns `skip` matches ("mlp_head.*") keep their values,
-// whatever the file has for them. Returns what was adapted, dropped and kept, a line each, for the log.
-// Throws Error that lists missing, surplus and wrongly shaped names, and UsageError for a pattern that
-// matches no parameter; the model is unchanged then.
+// model.take_names() and model.adapt(). Parameters that one of the patterns `skip` matches ("mlp_head.*")
+// keep their values, whatever the file has for them. Returns what was adapted, dropped and kept, a line each,
+// for the log. Throws Error that lists missing, surplus and wrongly shaped names, and UsageError for a
+// pattern that matches no parameter; the model is unchanged then.
 std::vector<std::string> load_parameters(Model& model, Weights weights,
                                          const std::vector<std::string>& skip = {});
 

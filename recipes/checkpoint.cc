@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -126,14 +127,16 @@ void verify_checkpoint(const fs::path& folder) {
 RunState read_state(const fs::path& checkpoint) {
   const auto path = checkpoint / kState;
   const auto json = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
-  const auto integer = [&](const char* key) {
-    if (!json.is_object() || !json.contains(key) || !json[key].is_number_integer()) {
+  const auto count = [&](const char* key) {
+    const bool there = json.is_object() && json.contains(key) && json[key].is_number_unsigned();
+    constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
+    if (!there || json[key].get<std::uint64_t>() > kMost) {
       throw Error(text("'", path.string(), "' is not the state of a run"),
-                  text("it has no integer '", key, "'"), "Use another checkpoint, or delete this one.");
+                  text("it has no count '", key, "'"), "Use another checkpoint, or delete this one.");
     }
     return json[key].get<std::int64_t>();
   };
-  RunState state{integer("step"), integer("finished_epochs"), std::nullopt};
+  RunState state{count("step"), count("finished_epochs"), std::nullopt};
   if (json.contains("best") && json["best"].is_number()) state.best = json["best"].get<double>();
   return state;
 }

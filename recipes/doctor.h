@@ -27,9 +27,9 @@ struct DoctorOptions {
   std::filesystem::path shards;        // empty: reading is not measured
 };
 
-// Looks at everything, some seconds long; writes 64 MB into a folder of its own under `folder`, which it
-// removes. What only some ranks find names them. Collective: every rank gets the same findings, in order of
-// subject.
+// Looks at everything, some seconds long; writes 64 MB into a folder of its own under `folder`, and removes
+// both where it made them. Does not throw for what is wrong with the machine: that is a finding. What only
+// some ranks find names them. Collective: every rank gets the same findings, in order of subject.
 Findings diagnose(const DoctorOptions& options, const dist::Communicator& world);
 
 }  // namespace tutti::recipes

@@ -49,7 +49,10 @@ Findings examine_shards(const Examination& job);
 // NCCL, CUDA, LibTorch, HDF5 and OpenMP. Two copies have two states.
 std::map<std::string, std::set<std::string>> doubled_libraries(std::string_view maps);
 
-// The ranks of one node, their cores, and how many the node has. `first_rank` is the node's lowest.
+// CUDA's versions (13000 is 13.0; 0: none) of the driver and of tutti's build.
+Findings judge_cuda(int driver, int runtime);
+
+// The cores of a node's ranks, and how many of the node the job has.
 Findings judge_binding(std::span<const std::vector<int>> cores, int node_cores);
 
 // Seconds that each rank's clock is ahead of rank 0's.

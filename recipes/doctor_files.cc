@@ -8,7 +8,6 @@
 #include <cmath>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <sstream>
 #include <thread>
@@ -30,7 +29,7 @@ constexpr double kGigabyte = 1e9;
 class Trial {
  public:
   explicit Trial(const fs::path& folder) {
-    fs::create_directories(folder);
+    if (fs::create_directories(folder)) made_ = folder;
     auto pattern = (folder / ".tutti-doctor-XXXXXX").string();
     if (!::mkdtemp(pattern.data())) throw file_error("make a folder in", folder.string(), errno);
     path_ = pattern;
@@ -40,24 +39,27 @@ class Trial {
   ~Trial() {
     std::error_code ignored;
     fs::remove_all(path_, ignored);
+    if (!made_.empty()) fs::remove(made_, ignored);
   }
   const fs::path& path() const { return path_; }
 
  private:
   fs::path path_;
+  fs::path made_;  // the folder around it, where there was none
 };
 
 bool lock_is_refused(const fs::path& path) {
   try {
     return !FileLock(path, "the doctor's file").held();
-  } catch (const Error&) {
+  } catch (const LockHeld&) {
     return true;
   }
 }
 
 bool appears(const fs::path& path) {
   const auto deadline = std::chrono::steady_clock::now() + kVisibleWithin;
-  while (!fs::exists(path)) {
+  std::error_code not_seen;  // whatever keeps this node from seeing it
+  while (!fs::exists(path, not_seen)) {
     if (std::chrono::steady_clock::now() > deadline) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
@@ -106,13 +108,10 @@ Findings try_clock(const fs::path& trial) {
 Findings look_at_space(const fs::path& folder) {
   struct statvfs space {};
   if (::statvfs(folder.c_str(), &space) != 0) throw file_error("look at", folder.string(), errno);
-  std::ifstream mounts("/proc/self/mountinfo");
-  std::ostringstream mountinfo;
-  mountinfo << mounts.rdbuf();
   const bool counts_inodes = space.f_files > 0;  // some do not: btrfs, most parallel ones
   return judge_space(static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize),
                      counts_inodes ? static_cast<double>(space.f_favail) : HUGE_VAL,
-                     file_system_type(mountinfo.str(), fs::canonical(folder)));
+                     file_system_type(read_file("/proc/self/mountinfo"), fs::canonical(folder)));
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "dist/versions.h"
 #include "recipes/doctor_checks.h"
 #include "recipes/precision.h"
@@ -26,11 +27,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr double kMebibyte = 1 << 20;
-
-std::string read_all(const fs::path& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 bool in_path(const std::string& program) {
   const char* path = std::getenv("PATH");
@@ -111,6 +107,16 @@ std::map<std::string, std::set<std::string>> doubled_libraries(std::string_view 
   return paths;
 }
 
+Findings judge_cuda(int driver, int runtime) {
+  if (driver == 0 || driver >= runtime) return {};
+  const auto what = text("the driver supports CUDA ", cuda_version(driver), ", and tutti was built with ",
+                         cuda_version(runtime));
+  // Minor versions of one major version run on each other's drivers (CUDA Compatibility, chapter 2).
+  if (driver / 1000 == runtime / 1000) return {{Verdict::note, "libraries", what}};
+  return {{Verdict::failure, "libraries", what,
+           "Update the driver, or build tutti with an older CUDA toolkit and its LibTorch."}};
+}
+
 Findings examine_libraries(const Examination&) {
   Findings findings;
   const auto torch = running_torch();
@@ -127,12 +133,9 @@ Findings examine_libraries(const Examination&) {
         {Verdict::warning, "libraries",
          text("NCCL ", versions.nccl_loaded, " was loaded, but tutti was built with ", versions.nccl_built),
          "An older one is refused when training starts: take it out of LD_LIBRARY_PATH."});
-  if (versions.cuda_driver > 0 && versions.cuda_driver < versions.cuda_runtime)
-    findings.push_back({Verdict::failure, "libraries",
-                        text("the driver supports CUDA ", cuda_version(versions.cuda_driver),
-                             ", but tutti was built with ", cuda_version(versions.cuda_runtime)),
-                        "Update the driver, or build tutti with an older CUDA toolkit and its LibTorch."});
-  for (const auto& [name, paths] : doubled_libraries(read_all("/proc/self/maps"))) {
+  const auto of_cuda = judge_cuda(versions.cuda_driver, versions.cuda_runtime);
+  findings.insert(findings.end(), of_cuda.begin(), of_cuda.end());
+  for (const auto& [name, paths] : doubled_libraries(read_file("/proc/self/maps"))) {
     std::string list;
     for (const auto& path : paths) list += text(list.empty() ? "" : ", ", path);
     findings.push_back(
@@ -178,9 +181,9 @@ Findings judge_binding(std::span<const std::vector<int>> cores, int node_cores) 
   }
   const auto ranks = std::ssize(cores);
   const auto used = std::ssize(users);
-  Findings findings = {{Verdict::good, "cores",
-                        text(ranks, ranks == 1 ? " rank" : " ranks", " of a node, on ", used, " of its ",
-                             node_cores, " cores")}};
+  Findings findings = {
+      {Verdict::good, "cores",
+       text(ranks, ranks == 1 ? " rank" : " ranks", " of a node, on ", used, " cores of ", node_cores)}};
   if (ranks > node_cores)
     findings.push_back({Verdict::warning, "cores",
                         text("a node has ", ranks, " ranks and ", node_cores, " cores"),
@@ -202,6 +205,17 @@ Findings judge_binding(std::span<const std::vector<int>> cores, int node_cores) 
   return findings;
 }
 
+namespace {
+
+// Of this node: the job's part under SLURM, else all.
+int cores_of_job() {
+  const char* said = std::getenv("SLURM_CPUS_ON_NODE");
+  const int count = said ? std::atoi(said) : 0;
+  return count > 0 ? count : static_cast<int>(std::thread::hardware_concurrency());
+}
+
+}  // namespace
+
 Findings examine_binding(const Examination& job) {
   std::vector<std::vector<int>> cores;
   std::string own;
@@ -210,7 +224,7 @@ Findings examine_binding(const Examination& job) {
     std::istringstream words(row);
     cores.emplace_back(std::istream_iterator<int>(words), std::istream_iterator<int>());
   }
-  auto findings = judge_binding(cores, static_cast<int>(std::thread::hardware_concurrency()));
+  auto findings = judge_binding(cores, cores_of_job());
   const char* threads = std::getenv("OMP_NUM_THREADS");
   if (threads && std::atoi(threads) > job.topology.cores)
     findings.push_back(

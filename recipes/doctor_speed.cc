@@ -13,6 +13,7 @@
 #include "base/counter_rng.h"
 #include "base/error.h"
 #include "data/shard_set.h"
+#include "dist/versions.h"
 #include "recipes/doctor_checks.h"
 
 namespace tutti::recipes {
@@ -107,8 +108,8 @@ Finding judge_all_reduce(double rate, double memory_rate, double network_rate, i
   // AST-base: 86 million parameters in float32.
   constexpr double kAstBase = 344e6;
   Finding finding{Verdict::good, "all-reduce",
-                  text("25 MB over ", ranks, " ranks: ", gigabytes(rate), "; the gradients of AST-base take ",
-                       std::ceil(kAstBase / rate * 1000), " ms")};
+                  text("25 MB over ", ranks, " ranks by MPI: ", gigabytes(rate),
+                       "; the gradients of AST-base take ", std::ceil(kAstBase / rate * 1000), " ms")};
   // A ring moves each byte twice; a message through memory is copied two or three times besides.
   const double expected = several_nodes ? 0.15 * network_rate : 0.1 * memory_rate;
   if (expected > 0 && rate < expected) {
@@ -140,8 +141,13 @@ Findings examine_all_reduce(const Examination& job) {
   }
   if (job.world.rank() != 0) return {};
   const bool crowded = job.topology.local_size > job.topology.cores;  // then nothing is to be expected
-  return of_job({judge_all_reduce(median(rates), crowded ? 0 : memory, crowded ? 0 : network_rate(),
-                                  job.world.size(), job.topology.hosts.size() > 1)});
+  auto findings = of_job({judge_all_reduce(median(rates), crowded ? 0 : memory, crowded ? 0 : network_rate(),
+                                           job.world.size(), job.topology.hosts.size() > 1)});
+  if (dist::find_versions().cuda_driver > 0)
+    findings.push_back({Verdict::note, "all-reduce",
+                        "between GPUs NCCL sends the gradients: not measured here",
+                        "tools/accept_gpus.sh tries them.", /*of_job=*/true});
+  return findings;
 }
 
 Finding judge_shard_reading(double least, double most, std::int64_t record_bytes) {
@@ -178,7 +184,7 @@ Findings examine_shards(const Examination& job) {
       set.read(static_cast<std::int64_t>(drawn), 0, features.frames, record);
     }
     a_second = static_cast<double>(count) / seconds_since(start);
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     findings.push_back({Verdict::failure, "shards", error.what()});
   }
   const auto all = job.world.all_gather(torch::full({1}, a_second, torch::kFloat64));

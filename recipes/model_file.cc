@@ -65,7 +65,7 @@ TrainedModel load_model(const fs::path& checkpoint, const Log& log) {
 
 TrainedModel load_model(Recipe recipe, const fs::path& file, const Log& log) {
   auto weights = models::load_tensors(file);
-  for (const auto* name : {"mlp_head.1.bias", "module.mlp_head.1.bias"}) {
+  for (const auto* name : {"mlp_head.1.bias", "module.mlp_head.1.bias", "classifier.dense.bias"}) {
     const auto bias = weights.tensors.find(name);
     if (recipe.model.classes == 0 && bias != weights.tensors.end())
       recipe.model.classes = bias->second.numel();

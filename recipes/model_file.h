@@ -25,7 +25,7 @@ std::filesystem::path find_weights(const std::filesystem::path& checkpoint);
 TrainedModel load_model(const std::filesystem::path& checkpoint, const Log& log);
 
 // A model from a recipe and a weight file with the authors' parameter names. The class count comes from
-// the recipe, else from the file's mlp_head.1.bias.
+// the recipe, else from the bias of the file's last layer.
 TrainedModel load_model(Recipe recipe, const std::filesystem::path& weights, const Log& log);
 
 }  // namespace tutti::recipes

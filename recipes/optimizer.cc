@@ -1,12 +1,11 @@
 #include "recipes/optimizer.h"
 
-#include <fnmatch.h>
-
 #include <torch/torch.h>
 
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/pattern.h"
 
 namespace tutti::recipes {
 
@@ -48,10 +47,6 @@ Fields fields(GroupOptions& options) {
        .target = &options.frozen,
        .meaning = "not trained: no gradient, no optimizer state"},
   };
-}
-
-bool matches(const std::string& name, const std::string& pattern) {
-  return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
 }
 
 double average_and_clip(const at::Tensor& gradients, double weight, double clip_norm) {

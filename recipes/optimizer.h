@@ -31,9 +31,6 @@ struct GroupOptions {
 };
 Fields fields(GroupOptions& options);
 
-// Whether a shell pattern (* and ?) describes the whole name.
-bool matches(const std::string& name, const std::string& pattern);
-
 // Scales the summed gradients of all parameters, one flat tensor, to their mean, and down to clip_norm (0:
 // never). Returns the norm before clipping.
 double average_and_clip(const at::Tensor& gradients, double weight, double clip_norm);

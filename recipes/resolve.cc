@@ -76,6 +76,13 @@ void resolve(Recipe& recipe, const data::ShardSet& shards, const at::Device& dev
     recipe.checkpoint.best = recipe.loss.name == "bce" ? "map" : "accuracy";
 }
 
+void check_ranks(const Recipe& recipe, int ranks) {
+  if (recipe.train.batch >= ranks) return;
+  throw UsageError(
+      text("train.batch = ", recipe.train.batch, " is smaller than the number of ranks, ", ranks),
+      "the batch is global", "Start fewer ranks, or raise it.");
+}
+
 void agree(const dist::Communicator& world, const Recipe& recipe) {
   const auto all = dist::all_gather(world, to_toml(recipe));
   for (std::size_t rank = 1; rank < all.size(); ++rank) {
@@ -112,7 +119,8 @@ Recipe resolve_run(const std::filesystem::path& folder, Recipe asked, const data
 
 FileLock claim_run(const std::filesystem::path& folder, const Recipe& recipe) {
   std::filesystem::create_directories(folder);
-  FileLock lock(folder / ".lock", text("run '", folder.string(), "'"));
+  constexpr auto kPatience = std::chrono::seconds(60);  // a job that goes on after a node was lost
+  FileLock lock(folder / ".lock", text("run '", folder.string(), "'"), kPatience);
   if (!std::filesystem::exists(folder / kRecipeFile)) replace_file(folder / kRecipeFile, to_toml(recipe));
   return lock;
 }

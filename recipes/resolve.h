@@ -15,6 +15,9 @@ namespace tutti::recipes {
 // recipe's, are shorter, or have another number of classes.
 void resolve(Recipe& recipe, const data::ShardSet& shards, const at::Device& device);
 
+// Throws UsageError when the global batch gives some rank no clip.
+void check_ranks(const Recipe& recipe, int ranks);
+
 // Throws UsageError when the ranks hold different recipes.
 void agree(const dist::Communicator& world, const Recipe& recipe);
 
@@ -26,7 +29,8 @@ Recipe resolve_run(const std::filesystem::path& folder, Recipe asked, const data
                    const at::Device& device, const dist::Communicator& world);
 
 // Makes the run's folder, and saves the recipe in it where there is none yet. No other process may write to
-// the run while the lock lives: throws Error that names the one that does. For one rank.
+// the run while the lock lives: throws LockHeld that names the one that does, after a minute where its host
+// is another, which may be lost. For one rank.
 FileLock claim_run(const std::filesystem::path& folder, const Recipe& recipe);
 
 }  // namespace tutti::recipes

@@ -29,13 +29,16 @@ constexpr auto kConfigCopy = "shard.toml";
 data::Catalog read_catalog(const ShardInputOptions& input) {
   if (input.manifest.empty() == input.folder.empty()) {
     throw UsageError("give either input.manifest or input.folder",
-                     "the one is a CSV file, the other a folder per class");
+                     "the one is a CSV file, the other a folder of a data set (input.layout)");
   }
   if (!input.folder.empty()) {
     if (input.layout == "esc50") return data::read_esc50(input.folder, input.classes);
     if (input.layout == "speech_commands") return data::read_speech_commands(input.folder, input.classes);
     return data::read_folders(input.folder, input.classes);
   }
+  if (input.layout != "classes")
+    throw UsageError(
+        text("input.layout = \"", input.layout, "\" is of an input.folder, and input.manifest is given"));
   const auto root = input.root.empty() ? std::nullopt : std::optional<fs::path>(input.root);
   return data::read_manifest(input.manifest, root, input.classes);
 }
@@ -188,7 +191,8 @@ std::vector<Unreadable> make_shards(const ShardConfig& config, const dist::Commu
   const auto per_shard = config.output.records_per_shard;
   const auto shard_count = (count + per_shard - 1) / per_shard;
   const bool has_fold_0 = std::ranges::any_of(catalog.clips, [](const auto& clip) { return clip.fold == 0; });
-  const data::ShardSchema schema{"spectrogram", config.features, catalog.classes, catalog.folds, has_fold_0};
+  const auto statistics = has_fold_0 ? data::StatisticsOf::fold_0 : data::StatisticsOf::all;
+  const data::ShardSchema schema{"spectrogram", config.features, catalog.classes, catalog.folds};
   const data::Fbank fbank(config.features);
   Strings files;
   for (std::int64_t s = 0; s < shard_count; ++s)
@@ -217,7 +221,7 @@ std::vector<Unreadable> make_shards(const ShardConfig& config, const dist::Commu
       }
       progress.update(std::min(++done * world.size(), count), "");
     }
-    if (!records.empty()) data::write_shard(path, schema, records);
+    if (!records.empty()) data::write_shard(path, schema, records, statistics);
   }
   progress.clear();
 
@@ -230,7 +234,7 @@ std::vector<Unreadable> make_shards(const ShardConfig& config, const dist::Commu
     data::write_index(folder, index);
     console.log.info(index.records(), " clips written; mean ", index.statistics.mean, ", std ",
                      index.statistics.std, " of ", index.statistics.frames, " frames of ",
-                     schema.has_fold_0 ? text("fold '", catalog.folds.front(), "'") : "all folds");
+                     has_fold_0 ? text("fold '", catalog.folds.front(), "'") : "all folds");
   }
   world.barrier();
   return all_unreadable;

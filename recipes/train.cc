@@ -33,11 +33,14 @@ void check_sizes(const Recipe& recipe, std::int64_t examples, int ranks) {
     throw UsageError(text("there are more ranks (", ranks, ") than training clips (", examples, ")"), "",
                      "Start fewer.");
   }
-  if (recipe.train.batch < ranks) {
-    throw UsageError(
-        text("train.batch = ", recipe.train.batch, " is smaller than the number of ranks, ", ranks),
-        "the batch is global", "Start fewer ranks, or raise it.");
-  }
+  check_ranks(recipe, ranks);
+}
+
+// Puts the weights that model.init names into the model.
+void start_from(const models::ModelOptions& options, models::Model& model, const Log& log) {
+  auto weights = models::load_tensors(find_weights(options.init));
+  for (const auto& line : models::load_parameters(model, std::move(weights), options.init_skip))
+    log.info(line);
 }
 
 // The generator keys of the rows, for drop path and dropout.
@@ -109,12 +112,6 @@ TrainOutcome train(const Recipe& asked, const std::filesystem::path& folder,
   // Model, gradients, optimizer.
   const auto spec = models::find(recipe.model.name);
   const auto model = spec.build(recipe.model, static_cast<std::uint64_t>(recipe.train.seed));
-  if (!recipe.model.init.empty()) {
-    for (const auto& line : models::load_parameters(
-             *model, models::load_tensors(find_weights(recipe.model.init)), recipe.model.init_skip)) {
-      console.log.info(line);
-    }
-  }
   model->to(session.device);
   Optimizer optimizer(*model, recipe.optimizer, recipe.groups);
   dist::GradientSync gradients(optimizer.parameters(), session.peers, recipe.communication);
@@ -130,7 +127,11 @@ TrainOutcome train(const Recipe& asked, const std::filesystem::path& folder,
   std::string from = first_rank ? checkpoints.newest(console.log).value_or("").string() : "";
   dist::broadcast(world, from, 0);
   RunState state;
-  if (!from.empty()) state = restore(from, *model, optimizer);
+  if (!from.empty()) {
+    state = restore(from, *model, optimizer);
+  } else if (!recipe.model.init.empty()) {
+    start_from(recipe.model, *model, console.log);
+  }
 
   RunLog run_log = first_rank ? RunLog(folder, state.step) : RunLog();
   const Log log = run_log.with_file(console.log);

@@ -9,7 +9,8 @@
 
 # srun, where `srun --mpi=list` shows pmix; otherwise mpirun. When SLURM takes a job back it sends TERM to everything
 # in it. srun's ranks then have KillWait seconds (30 by default) to save; mpirun would kill them 2 s after TERM, but
-# odls_base_sigkill_timeout makes that 20. The price: after a rank has died, the others live on for as long.
+# odls_base_sigkill_timeout 10 makes that 20, because mpirun waits so long twice. The price: after a rank has died, the
+# others live on for as long.
 : "${TUTTI_RANKS_BY:=srun}"
 
 # --wait: ten seconds after the first rank has ended, srun ends the others. --kill-on-bad-exit would do so at once, also

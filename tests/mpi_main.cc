@@ -26,9 +26,7 @@
 namespace tutti::tests {
 namespace {
 
-// Below CTest's own limit: CTest kills mpirun, which leaves the ranks running.
-constexpr unsigned seconds_per_test = 90;
-constexpr int hang_code = 76;
+constexpr unsigned seconds_per_test = 90;  // below CTest's own limit, which names no test
 constexpr int skip_code = 77;
 
 // googletest owns its listeners and tests are free functions, so these two need a place of their own.
@@ -37,7 +35,7 @@ char hang_message[512];
 
 void report_hang(int) {
   [[maybe_unused]] const auto written = write(STDERR_FILENO, hang_message, std::strlen(hang_message));
-  _exit(hang_code);
+  _exit(dist::hang_code);
 }
 
 std::string name_of(const testing::TestInfo& test) { return text(test.test_suite_name(), ".", test.name()); }

@@ -37,7 +37,8 @@ records_per_shard = 100
 
 
 def make_clips(sounds, folder):
-    """Speech at its own pace: the recordings one after another, at another speed in every clip."""
+    """Speech that compresses like speech: the recordings one after another, from another start in every clip. That
+    every second sample is left out, unfiltered, is of no matter here."""
     wave = np.concatenate([soundfile.read(path, always_2d=True)[0][::2, 0] for path in sounds])
     length, rows = RATE * SECONDS, ["path,label"]
     for clip in range(CLIPS):

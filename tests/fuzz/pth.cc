@@ -1,7 +1,5 @@
 #include "models/pth.h"
 
-#include <algorithm>
-
 #include "models/pickle.h"
 #include "tests/fuzz/fuzz_target.h"
 
@@ -12,9 +10,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   tutti::read_or_refuse([&] {
     const tutti::models::PthReader reader(path);
     for (const auto& entry : reader.entries()) {
-      std::size_t count = 1;
-      for (const auto length : entry.tensor.shape) count *= static_cast<std::size_t>(length);
-      std::vector<std::byte> out(count * tutti::models::size_of(entry.tensor.dtype));
+      std::vector<std::byte> out(entry.bytes);
       reader.read(entry, out);
     }
   });

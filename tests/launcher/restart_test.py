@@ -119,6 +119,16 @@ class Restarting(Job):
         self.assertIn("restart 2 of 5 in 1 s", self.text())
         self.assert_none_left(1)
 
+    def test_output_that_nobody_reads(self):
+        output = FOLDER / "unread"
+        shutil.rmtree(output, ignore_errors=True)
+        command = [TUTTI, "launch", "-n", 2, "--", "train", RECIPE, "--output", output, *LONG]
+        launcher = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        launcher.stdout.readline()
+        launcher.stdout.close()
+        self.assertEqual(launcher.wait(120), 0)
+        self.assertEqual(weights(output), weights(FOLDER / "never-restarted"))
+
     def test_restarts_are_counted(self):
         self.start("counted", *ENDLESS, launch=["--max-restarts", 1, "--backoff", 0])
         for kill in range(2):

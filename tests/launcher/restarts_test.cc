@@ -40,7 +40,7 @@ TEST(Restarts, AreCounted) {
 TEST(Restarts, LeaveOtherCodesAsTheyAre) {
   for (const int code : {0, 1, 2, 75}) {
     for (const bool stop_asked : {false, true}) {
-      const Verdict verdict = judge({.most = 9}, code, 0, stop_asked);
+      const NextMove verdict = judge({.most = 9}, code, 0, stop_asked);
       EXPECT_FALSE(verdict.restart) << code;
       EXPECT_EQ(verdict.code, code);
     }

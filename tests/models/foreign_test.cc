@@ -8,6 +8,7 @@
 #include <regex>
 
 #include "models/ast.h"
+#include "models/position_embedding.h"
 #include "tests/expect_error.h"
 
 namespace tutti::models {
@@ -124,6 +125,43 @@ TEST(Foreign, DeitWithTwoTokens) {
                         theirs.named_parameters()["v.blocks.1.attn.qkv.weight"]));
   expect_error<UsageError>([&] { load_parameters(ours, weights, {"mlp_haed.*"}); },
                            {"init_skip", "mlp_haed.*"});
+}
+
+// Whatever grid the model has, an image's is square: 16 x 16 here is not 8 x 32, nor 24 x 24 the model's 8
+// x 72.
+TEST(Foreign, PositionsOfImagesAreSquare) {
+  const auto bare = [](const auto& name) { return name.starts_with("v.") ? name.substr(2) : std::string(); };
+  for (const std::int64_t side : {14, 16, 24}) {
+    Ast ours(options(), clip(72 * 16), 2);
+    auto weights = renamed(ours, bare);
+    const auto positions = torch::randn({1, 2 + side * side, 24});
+    weights.tensors["pos_embed"] = positions;
+    load_parameters(ours, weights, {"mlp_head.*"});
+    const auto expected = adapted_positions(positions, 2, {side, side}, {8, 72});
+    EXPECT_TRUE(at::equal(ours.named_parameters()["v.pos_embed"], expected)) << side;
+  }
+}
+
+// What is skipped need not fit: positions of no grid that could be guessed; a second token that is not there.
+TEST(Foreign, WhatIsSkippedIsNotAdapted) {
+  const Ast theirs(options("cls"), clip(64), 1);
+  auto weights = renamed(theirs, [](const auto& name) { return name; });
+  weights.tensors["v.pos_embed"] = torch::randn({1, 1 + 31, 24});
+  Ast ours(options(), clip(64), 2);
+  const Ast fresh(options(), clip(64), 2);
+  load_parameters(ours, weights, {"v.pos_embed", "v.dist_token"});
+  EXPECT_TRUE(at::equal(ours.named_parameters()["v.pos_embed"], fresh.named_parameters()["v.pos_embed"]));
+  EXPECT_TRUE(at::equal(ours.named_parameters()["v.cls_token"], theirs.named_parameters()["v.cls_token"]));
+  load_parameters(ours, weights, {"v.pos_embed", "v.dist_token", "v.*_token"});
+}
+
+// A patch of no extent, of which there would be infinitely many.
+TEST(Foreign, SsastWithPatchesOfNothing) {
+  Ast ours(options("mean"), clip(64), 1);
+  auto weights = renamed(ours, [](const auto& name) { return name; });
+  weights.tensors["v.patch_embed.proj.weight"] = torch::zeros({24, 1, 0, 16});
+  weights.tensors["p_input_fdim"] = weights.tensors["p_input_tdim"] = torch::tensor(std::int64_t{128});
+  expect_error([&] { load_parameters(ours, weights); }, {"v.patch_embed.proj.weight", "[24, 1, 0, 16]"});
 }
 
 TEST(Foreign, OneTokenAndTwo) {

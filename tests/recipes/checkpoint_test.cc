@@ -147,6 +147,10 @@ TEST(Checkpoint, StrangeFilesAreErrorsThatNameThem) {
   const TemporaryFolder folder;
   write_file(folder.path() / "state.json", "{\"step\": 1.5, \"finished_epochs\": 1}");
   expect_error([&] { read_state(folder.path()); }, {"state.json", "'step'"});
+  for (const std::string step : {"-1", "18446744073709551615"}) {
+    write_file(folder.path() / "state.json", text("{\"step\": ", step, ", \"finished_epochs\": 1}"));
+    expect_error([&] { read_state(folder.path()); }, {"state.json", "'step'"});
+  }
   write_file(folder.path() / "state.json", "[]");
   expect_error([&] { read_state(folder.path()); }, {"state.json", "'step'"});
 

@@ -68,6 +68,14 @@ TEST(Doctor, JudgesShardReading) {
   EXPECT_EQ(judge_shard_reading(100, 12000, 262144).verdict, Verdict::warning);
 }
 
+TEST(Doctor, JudgesCuda) {
+  EXPECT_TRUE(judge_cuda(0, 13000).empty()) << "no driver: no GPU to use";
+  EXPECT_TRUE(judge_cuda(13000, 13000).empty());
+  EXPECT_TRUE(judge_cuda(13010, 13000).empty());
+  EXPECT_EQ(worst(judge_cuda(13000, 13010)), Verdict::note);
+  EXPECT_EQ(worst(judge_cuda(12080, 13000)), Verdict::failure);
+}
+
 TEST(Doctor, JudgesSpace) {
   EXPECT_EQ(worst(judge_space(100e9, HUGE_VAL, "ext4")), Verdict::good);
   EXPECT_EQ(worst(judge_space(5e9, 1e6, "nfs4")), Verdict::warning);
