@@ -93,11 +93,11 @@ class PickleMachine {
   }
   void push_integer(std::int64_t integer, Kind kind = Kind::integer) { push(kind)->integer = integer; }
   void push_list(List list) {
-    account(list.size() * sizeof list[0]);
+    account(list.size() * sizeof(void*));
     push(Kind::sequence)->elements = std::move(list);
   }
   void push_tensor(StridedTensor tensor, Kind kind = Kind::tensor) {
-    account(tensor.storage.size() + 2 * kMostDimensions * sizeof tensor.shape[0]);
+    account(tensor.storage.size() + 2 * kMostDimensions * sizeof(std::int64_t));
     push(kind)->tensor = std::move(tensor);
   }
 
@@ -132,7 +132,7 @@ class PickleMachine {
     if (onto->kind == Kind::opaque) return;
     if (onto->kind != kind) refuse("it adds to what is no container of this kind");
     if (kind == Kind::mapping && list.size() % 2 != 0) refuse("a key has no value");
-    account(list.size() * sizeof list[0]);
+    account(list.size() * sizeof(void*));
     onto->elements.insert(onto->elements.end(), list.begin(), list.end());
   }
 
