@@ -34,6 +34,8 @@ Command features_command(CLI::App& program);
 Command forward_command(CLI::App& program);
 Command inspect_command(CLI::App& program);
 Command report_command(CLI::App& program);
+Command import_command(CLI::App& program);
+Command export_command(CLI::App& program);
 Command doctor_command(CLI::App& program);
 
 // Subcommands that start ranks instead of being one: they run before MPI is touched.

@@ -1,4 +1,4 @@
-// tutti predict, features, forward, inspect, report: on one process.
+// tutti predict, features, forward, inspect, report, import, export: on one process.
 
 #include <CLI/CLI.hpp>
 
@@ -11,6 +11,7 @@
 #include "launcher/commands.h"
 #include "recipes/inference.h"
 #include "recipes/inspect.h"
+#include "recipes/interchange.h"
 #include "recipes/keys.h"
 #include "recipes/report_page.h"
 #include "recipes/session.h"
@@ -148,6 +149,55 @@ Command inspect_command(CLI::App& program) {
                           : options->json ? recipes::inspect_json(options->path)
                                           : recipes::inspect(options->path))
                       << std::flush;
+            return kDone;
+          }};
+}
+
+Command import_command(CLI::App& program) {
+  auto* app = program.add_subcommand("import", "Make a checkpoint of another project's model");
+  auto options = std::make_shared<recipes::ImportOptions>();
+  app->add_option(
+         "FILE", options->source,
+         "Weights of torch.save or safetensors (AST, SSAST, DeiT, timm), or a folder of Hugging Face's AST")
+      ->required();
+  app->add_option("-o,--output", options->output, "The checkpoint's folder, which must not be there")
+      ->required();
+  app->add_option("--recipe", options->recipe, "The model to make (default: what FILE says of itself)");
+  app->add_option("--set", options->assignments, "Set a key of the recipe, as often as needed")
+      ->allow_extra_args(false);
+  app->add_option("--classes", options->classes,
+                  "Class names, a line each; or a CSV file with the column display_name, as AudioSet's");
+  app->footer(
+      "Nothing that a file holds is run. What has no counterpart in the model is an error; what shall keep "
+      "its\n"
+      "initial value is named by model.init_skip. Examples:\n"
+      "  tutti import audioset_10_10_0.4593.pth --classes class_labels_indices.csv --output models/audioset\n"
+      "  tutti import MIT/ast-finetuned-audioset-10-10-0.4593 --output models/audioset\n"
+      "  tutti import deit_base.pth --output models/deit --set model.classes=35 --set "
+      "'model.init_skip=[\"mlp_head.*\"]' \\\n"
+      "    --set features.mean=-6.846 --set features.std=5.565");
+  return {app, [options](const Job& job) {
+            recipes::import_model(*options, job.console.log);
+            return kDone;
+          }};
+}
+
+Command export_command(CLI::App& program) {
+  struct Options {
+    std::string checkpoint, format, folder;
+  };
+  auto* app = program.add_subcommand("export", "Make another project's model of a checkpoint");
+  auto options = std::make_shared<Options>();
+  app->add_option("CHECKPOINT", options->checkpoint, "Checkpoint folder, run folder or weight file")
+      ->required();
+  app->add_option("--to", options->format, "huggingface, or authors: the names of the AST authors' code")
+      ->required()
+      ->check(CLI::IsMember({"huggingface", "authors"}));
+  app->add_option("FOLDER", options->folder, "Where to write it; it must not be there")->required();
+  app->footer("Example:\n  tutti export runs/rime --to huggingface rime-hf");
+  return {app, [options](const Job& job) {
+            recipes::export_model(recipes::load_model(options->checkpoint, job.console.log), options->format,
+                                  options->folder);
             return kDone;
           }};
 }

@@ -88,7 +88,8 @@ int main(int argc, char** argv) {
       "75 stopped by a signal with a complete checkpoint: start again to go on; 76 a rank hung or vanished.");
   const Command commands[] = {shard_command(program),   train_command(program),    evaluate_command(program),
                               predict_command(program), features_command(program), forward_command(program),
-                              inspect_command(program), report_command(program),   doctor_command(program)};
+                              inspect_command(program), report_command(program),   import_command(program),
+                              export_command(program),  doctor_command(program)};
   const LaunchCommand launchers[] = {launch_command(program), submit_command(program)};
   try {
     program.parse(argc, argv);

@@ -22,8 +22,13 @@
 namespace tutti::models {
 namespace {
 
-constexpr double body_epsilon = 1e-6;  // timm's, for all of v
-constexpr double head_epsilon = 1e-5;  // PyTorch's default, for mlp_head.0
+// timm's, for all of v; and PyTorch's default, for mlp_head.0. Hugging Face's models have one of their own.
+double body_epsilon(const AstOptions& options) {
+  return options.norm_epsilon > 0 ? options.norm_epsilon : 1e-6;
+}
+double head_epsilon(const AstOptions& options) {
+  return options.norm_epsilon > 0 ? options.norm_epsilon : 1e-5;
+}
 
 std::int64_t hidden_width(const AstOptions& options) {
   return static_cast<std::int64_t>(static_cast<double>(options.dim) * options.mlp_ratio);
@@ -43,7 +48,7 @@ BlockOptions block_options(const AstOptions& options, std::int64_t block) {
   return {.dim = options.dim,
           .heads = options.heads,
           .hidden = hidden_width(options),
-          .epsilon = body_epsilon,
+          .epsilon = body_epsilon(options),
           .drop_path = options.depth == 1 ? options.drop_path
                                           : options.drop_path * static_cast<double>(block) /
                                                 static_cast<double>(options.depth - 1),
@@ -112,7 +117,7 @@ struct Ast::VisionTransformer : torch::nn::Module {
       blocks.push_back(std::make_shared<TransformerBlock>(block_options(options, i)));
       list->push_back(blocks.back());
     }
-    norm = register_module("norm", std::make_shared<LayerNorm>(options.dim, body_epsilon));
+    norm = register_module("norm", std::make_shared<LayerNorm>(options.dim, body_epsilon(options)));
   }
 
   // [B, frames, mels] -> [B, rows_read, dim].
@@ -156,7 +161,7 @@ Ast::Ast(const AstOptions& options, const ClipShape& shape, std::uint64_t seed)
     : options_(resolved(options, shape)), shape_(shape) {
   v_ = register_module("v", std::make_shared<VisionTransformer>(options_, shape_));
   const auto head = register_module("mlp_head", std::make_shared<torch::nn::ModuleListImpl>());
-  head_norm_ = std::make_shared<LayerNorm>(options_.dim, head_epsilon);
+  head_norm_ = std::make_shared<LayerNorm>(options_.dim, head_epsilon(options_));
   head_linear_ = std::make_shared<Linear>(options_.dim, shape_.classes);
   head->push_back(head_norm_);
   head->push_back(head_linear_);

@@ -98,6 +98,11 @@ Fields fields(AstOptions& o) {
        .meaning = "probability that an element is dropped after embedding, attention and in the MLP",
        .least = 0,
        .most = 0.99},
+      {.name = "norm_epsilon",
+       .target = &o.norm_epsilon,
+       .meaning = "of every LayerNorm; 0: the authors' 1e-6, and 1e-5 before the classifier",
+       .least = 0,
+       .most = 1},
   };
 }
 

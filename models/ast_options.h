@@ -19,6 +19,7 @@ struct AstOptions {
   std::string head = "cls_dist";
   double drop_path = 0.0;
   double dropout = 0.0;
+  double norm_epsilon = 0.0;  // 0: the authors'
 };
 
 Fields fields(AstOptions& options);

@@ -78,6 +78,15 @@ std::optional<std::string> from_timm(const std::string& name) {
   return std::nullopt;
 }
 
+// The other way; of several names in the table, the first is the one before transformers 5.
+template <std::size_t N>
+std::optional<std::string> restored(std::string_view name, const std::array<Rename, N>& table) {
+  for (const auto& [theirs, ours] : table) {
+    if (name.starts_with(ours)) return text(theirs, name.substr(ours.size()));
+  }
+  return std::nullopt;
+}
+
 // All tensors under new names; those without one keep theirs.
 template <class Name>
 Tensors rename_all(const Weights& weights, Name name_of) {
@@ -158,6 +167,33 @@ void take_pretraining(Weights& weights, std::vector<std::string>& report) {
 }
 
 }  // namespace
+
+std::vector<NamedTensor> hugging_face_tensors(const std::vector<NamedTensor>& parameters) {
+  const std::string model = "audio_spectrogram_transformer.";
+  static const std::regex block(R"(v\.blocks\.(\d+)\.(.*))");
+  static const std::regex joined(R"(attn\.qkv\.(weight|bias))");
+  std::vector<NamedTensor> result;
+  for (const auto& [name, tensor] : parameters) {
+    std::smatch match, part;
+    if (const auto classifier = restored(name, hugging_face_classifier)) {
+      result.push_back({*classifier, tensor});
+    } else if (!std::regex_match(name, match, block)) {
+      result.push_back({model + restored(name, hugging_face).value(), tensor});
+    } else {
+      const auto prefix = text(model, "encoder.layer.", match[1].str(), '.');
+      const auto rest = match[2].str();
+      if (!std::regex_match(rest, part, joined)) {
+        result.push_back({prefix + restored(rest, hugging_face_block).value(), tensor});
+        continue;
+      }
+      const auto parts = tensor.chunk(3);
+      constexpr std::array names = {"query.", "key.", "value."};
+      for (std::size_t i = 0; i < names.size(); ++i)
+        result.push_back({text(prefix, "attention.attention.", names[i], part[1].str()), parts[i]});
+    }
+  }
+  return result;
+}
 
 void take_authors_names(Weights& weights, std::vector<std::string>& report) {
   if (weights.tensors.contains("audio_spectrogram_transformer.embeddings.cls_token")) {

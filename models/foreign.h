@@ -18,4 +18,8 @@ namespace tutti::models {
 // names the source when two tensors would get one name, or a part of query, key and value is missing.
 void take_authors_names(Weights& weights, std::vector<std::string>& report);
 
+// The other way: an AST's parameters under the names of Hugging Face's AST before transformers 5, which later
+// ones read too. Query, key and value are views of the joined tensors.
+std::vector<NamedTensor> hugging_face_tensors(const std::vector<NamedTensor>& parameters);
+
 }  // namespace tutti::models

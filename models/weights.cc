@@ -56,20 +56,6 @@ std::span<std::byte> bytes_of(const at::Tensor& tensor) {
   return {static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()};
 }
 
-Weights without_prefix(Weights weights) {
-  constexpr std::string_view prefix = "module.";  // of DataParallel, in the authors' files
-  std::map<std::string, at::Tensor> tensors;
-  for (auto& [name, tensor] : weights.tensors) {
-    const bool prefixed = name.starts_with(prefix);
-    const auto [place, is_new] = tensors.emplace(prefixed ? name.substr(prefix.size()) : name, tensor);
-    if (!is_new) {
-      throw Error(text("'", weights.source, "' has '", place->first, "' with and without 'module.'"));
-    }
-  }
-  weights.tensors = std::move(tensors);
-  return weights;
-}
-
 std::string listed(std::string_view title, const Strings& names) {
   constexpr std::size_t shown = 12;
   if (names.empty()) return {};
@@ -138,6 +124,20 @@ Weights load_pth(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+Weights without_prefix(Weights weights) {
+  constexpr std::string_view prefix = "module.";
+  std::map<std::string, at::Tensor> tensors;
+  for (auto& [name, tensor] : weights.tensors) {
+    const bool prefixed = name.starts_with(prefix);
+    const auto [place, is_new] = tensors.emplace(prefixed ? name.substr(prefix.size()) : name, tensor);
+    if (!is_new) {
+      throw Error(text("'", weights.source, "' has '", place->first, "' with and without 'module.'"));
+    }
+  }
+  weights.tensors = std::move(tensors);
+  return weights;
+}
 
 Weights load_tensors(const std::filesystem::path& path) {
   if (is_pth(path)) return load_pth(path);

@@ -24,6 +24,10 @@ struct Weights {
   Metadata metadata;
 };
 
+// Names without the prefix "module." that DataParallel gives. Throws Error where a name is there with it and
+// without.
+Weights without_prefix(Weights weights);
+
 // Reads a safetensors file or, by its first bytes, what torch.save wrote (models/pth.h). Throws Error that
 // names path and tensor.
 Weights load_tensors(const std::filesystem::path& path);

@@ -68,9 +68,9 @@ std::string manifest_text(Json manifest) {
   return manifest.dump(1) + "\n";
 }
 
-void write_manifest(const fs::path& folder) {
+void write_manifest(const fs::path& folder, std::initializer_list<const char*> names) {
   Json files;
-  for (const auto* name : {kModel, kTrainingState, kState}) {
+  for (const auto* name : names) {
     files[name] = {{"bytes", fs::file_size(folder / name)},
                    {"xxh3", data::hex(data::xxh3_file(folder / name))}};
   }
@@ -141,6 +141,21 @@ RunState read_state(const fs::path& checkpoint) {
   return state;
 }
 
+void save_model(const fs::path& folder, const models::Model& model, const Recipe& recipe,
+                const Strings& classes) {
+  if (fs::exists(folder)) {
+    throw Error(text("'", folder.string(), "' is there already"), "", "Give another --output, or remove it.");
+  }
+  auto writing = folder;
+  writing += ".writing";
+  fs::remove_all(writing);
+  fs::create_directories(writing);
+  models::save_parameters(writing / kModel, model, describe_model(recipe, classes));
+  write_manifest(writing, {kModel});
+  sync_path(writing);
+  rename_durably(writing, folder);
+}
+
 Strings checkpoint_names(const fs::path& run) {
   Strings names;
   for (const auto& folder : steps_in(run / "checkpoints")) names.push_back(folder.filename().string());
@@ -182,7 +197,7 @@ void Checkpoints::save(const models::Model& model, const Optimizer& optimizer, c
     Json json = {{"step", state.step}, {"finished_epochs", state.finished_epochs}};
     if (state.best) json["best"] = *state.best;
     write_file(writing / kState, json.dump(1) + "\n");
-    write_manifest(writing);
+    write_manifest(writing, {kModel, kTrainingState, kState});
     sync_path(writing);
   } catch (...) {
     std::error_code ignored;

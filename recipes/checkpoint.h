@@ -35,6 +35,11 @@ RunState read_state(const std::filesystem::path& checkpoint);
 // The names of a run's checkpoint folders, the oldest first.
 Strings checkpoint_names(const std::filesystem::path& run);
 
+// Writes a checkpoint folder that holds a model alone, from which training can start and which can be
+// evaluated. It appears at once. Throws Error when something is there already.
+void save_model(const std::filesystem::path& folder, const models::Model& model, const Recipe& recipe,
+                const Strings& classes);
+
 class Checkpoints {
  public:
   // The folder RUN/checkpoints; `writer` is true on one rank only: it removes what a killed run left

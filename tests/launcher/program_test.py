@@ -596,6 +596,127 @@ class Diagnosing(unittest.TestCase):
         self.assertRegex(text, "warning +cores +a node has 2 ranks and 1 core")
 
 
+class Interchange(unittest.TestCase):
+    """Models of other projects, in and out."""
+
+    GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "hugging_face"
+
+    def new_folder(self, name):
+        shutil.rmtree(FOLDER / name, ignore_errors=True)
+        return FOLDER / name
+
+    def train(self, name, *more):
+        output = self.new_folder(name)
+        run("train", RECIPE, "--output", output, "--max-steps", 4, *more)
+        return output
+
+    def logits(self, model, source):
+        run("forward", model, "--input", source, "--output", FOLDER / "logits.safetensors")
+        return read_safetensors(FOLDER / "logits.safetensors")["logits"][1]
+
+    def refused(self, words, *arguments, expect=1):
+        error = run(*arguments, expect=expect).stderr
+        for word in words:
+            self.assertIn(word, error)
+
+    def test_what_transformers_saved(self):
+        model = self.new_folder("imported")
+        said = run("import", self.GOLDEN, "--output", model).stderr
+        for words in ("40 tensors", "Hugging Face's names", "3 classes, 40 frames of 48 mels, normalised by mean -5.5 and std 3.25"):
+            self.assertIn(words, said)
+        expected = read_safetensors(self.GOLDEN / "logits.safetensors")["logits"][1]
+        for ours, theirs in zip(self.logits(model, self.GOLDEN / "logits.safetensors"), expected, strict=True):
+            self.assertAlmostEqual(ours, theirs, delta=1e-5 * max(1, abs(theirs)))
+        self.assertIn('Rain, "heavy"', run("predict", model, FOLDER / "sounds" / "00.wav").stdout)
+        self.assertIn("norm_epsilon = 1e-12", run("inspect", model).stdout)
+
+        back = self.new_folder("exported")
+        run("export", model, "--to", "huggingface", back)
+        self.assertEqual(read_safetensors(back / "model.safetensors"), read_safetensors(self.GOLDEN / "model.safetensors"))
+        for name in ("config.json", "preprocessor_config.json"):
+            theirs = json.loads((self.GOLDEN / name).read_text())
+            for key in ("transformers_version", "dtype"):
+                theirs.pop(key, None)
+            self.assertEqual(json.loads((back / name).read_text()), theirs)
+
+    def test_a_model_of_our_own_there_and_back(self):
+        run_folder = self.train("square", "--set", "model.patch=[16,16]", "--set", "model.stride=[8,4]", "--set", "model.head=cls_dist")
+        there, back = self.new_folder("square-hf"), self.new_folder("square-back")
+        run("export", run_folder, "--to", "huggingface", there)
+        run("import", there, "--output", back)
+        write_safetensors(FOLDER / "zeros.safetensors", "input", [2, 24, 32], [0.25] * (2 * 24 * 32))
+        for ours, theirs in zip(*(self.logits(model, FOLDER / "zeros.safetensors") for model in (run_folder, back)), strict=True):
+            self.assertAlmostEqual(ours, theirs, delta=1e-5)
+        self.assertIn("noise", run("predict", back, FOLDER / "sounds" / "00.wav").stdout)
+        run("evaluate", back, "--data", SHARDS, "--fold", "test")
+        train(FOLDER / "from-imported", "--set", f"model.init={back}", "--set", "model.patch=[16,16]", "--set", "model.stride=[8,4]",
+              "--set", "model.head=cls_dist", "--max-steps", 2)
+
+    def test_the_authors_names(self):
+        run_folder = self.train("mean")
+        there, back = self.new_folder("mean-authors"), self.new_folder("mean-back")
+        run("export", run_folder, "--to", "authors", there)
+        self.assertTrue(all(name.startswith("module.") for name in read_safetensors(there / "model.safetensors")))
+        (FOLDER / "names.csv").write_text('index,mid,display_name\n0,/m/a,"High, thin"\n1,/m/b,Low\n2,/m/c,Noise\n')
+        run("import", there / "model.safetensors", "--recipe", run_folder / "recipe.toml", "--classes", FOLDER / "names.csv", "--output", back)
+        own = read_safetensors(run_folder / "checkpoints" / "latest" / "model.safetensors")
+        self.assertEqual(read_safetensors(back / "model.safetensors"), own)
+        self.assertIn("High, thin", run("predict", back, FOLDER / "sounds" / "00.wav").stdout)
+
+    def test_what_cannot_be_exported_says_why(self):
+        run_folder = self.train("unlike")
+        folder = self.new_folder("unlike-hf")
+        self.refused(["model.patch = [32, 4]", "square"], "export", run_folder, "--to", "huggingface", folder)
+        self.assertFalse(folder.exists())
+        self.assertEqual(list(FOLDER.glob("unlike-hf*")), [], "nothing half-written")
+        folder.mkdir()
+        self.refused(["is there already"], "export", run_folder, "--to", "authors", folder)
+
+    def test_what_cannot_be_imported_says_why(self):
+        output = self.new_folder("refused")
+        strange = self.new_folder("strange-hf")
+        shutil.copytree(self.GOLDEN, strange)
+        config = json.loads((strange / "config.json").read_text())
+
+        def refused_with(words, **changes):
+            (strange / "config.json").write_text(json.dumps({**config, **changes}))
+            self.refused(words, "import", strange, "--output", output, expect=2 if "model." in words[0] else 1)
+
+        refused_with(["config.json", "model_type", "vit"], model_type="vit")
+        refused_with(["config.json", "hidden_act", "relu"], hidden_act="relu")
+        refused_with(["config.json", "hidden_size", '"wide"'], hidden_size="wide")
+        refused_with(["id2label", "class 1"], id2label={"0": "a", "2": "c"})
+        refused_with(["mlp_head.1.weight", "[2, 24]", "[3, 24]"], id2label={"0": "a", "1": "b"})
+        refused_with(["unknown to the model", "v.blocks.1."], num_hidden_layers=1)
+        refused_with(["model.heads"], num_attention_heads=5)
+        (strange / "config.json").write_text('{"model_type": ')
+        self.refused(["config.json"], "import", strange, "--output", output)
+        (strange / "model.safetensors").unlink()
+        self.refused(["strange-hf", "no weights"], "import", strange, "--output", output)
+        self.refused(["00.wav"], "import", FOLDER / "sounds" / "00.wav", "--output", output)
+
+        # Pre-trained on images: no classifier, no statistics of sound.
+        own = read_safetensors(self.train("images") / "checkpoints" / "latest" / "model.safetensors")
+        self.assertIn("v.norm.weight", own)
+        headless = FOLDER / "headless.safetensors"
+        header, data = {}, b""
+        for name, (shape, values) in own.items():
+            if name.startswith("v."):
+                header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + 4 * len(values)]}
+                data += struct.pack(f"<{len(values)}f", *values)
+        text = json.dumps(header).encode()
+        headless.write_bytes(struct.pack("<Q", len(text)) + text + data)
+        arguments = ["import", headless, "--output", output, "--set", "features.frames=24", "--set", "features.mels=32",
+                     "--set", "model.heads=2", "--set", "model.stride=[32,4]", "--set", "model.head=mean"]
+        self.refused(["no classifier", "model.init_skip"], *arguments, expect=2)
+        arguments += ["--set", "model.classes=4", "--set", 'model.init_skip=["mlp_head.*"]']
+        self.refused(["headless.safetensors", "features.mean"], *arguments, expect=2)
+        self.assertFalse(output.exists())
+        said = run(*arguments, "--set", "features.mean=-5", "--set", "features.std=3").stderr
+        self.assertIn("4 parameters keep their initial values", said)
+        self.refused(["is there already"], *arguments, "--set", "features.mean=-5", "--set", "features.std=3")
+
+
 class Reports(unittest.TestCase):
     """Classes whose names are markup, a report of one run and of two."""
 

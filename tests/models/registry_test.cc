@@ -35,9 +35,9 @@ TEST(Registry, FieldsAreTheCommonOnesAndTheFamilys) {
     EXPECT_EQ(complaint(field), "") << field.name;
     EXPECT_FALSE(field.meaning.empty()) << field.name;
   }
-  EXPECT_EQ(names,
-            (std::vector<std::string>{"name", "classes", "init", "init_skip", "size", "dim", "depth", "heads",
-                                      "mlp_ratio", "patch", "stride", "head", "drop_path", "dropout"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"name", "classes", "init", "init_skip", "size", "dim", "depth",
+                                             "heads", "mlp_ratio", "patch", "stride", "head", "drop_path",
+                                             "dropout", "norm_epsilon"}));
 }
 
 TEST(Registry, UnknownNameListsTheKnown) {
