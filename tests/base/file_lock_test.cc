@@ -38,7 +38,8 @@ TEST(FileLock, EndsWithItsProcessHoweverThatEnds) {
     try {
       const FileLock lock(path, "run 'x'");
       if (::write(ready[1], "!", 1) == 1) ::pause();
-    } catch (const Error&) {  // the parent then reads nothing
+    } catch (const Error&) {
+      ::_exit(2);  // the parent then reads nothing
     }
     ::_exit(1);
   }

@@ -622,7 +622,7 @@ class Interchange(unittest.TestCase):
     def test_what_transformers_saved(self):
         model = self.new_folder("imported")
         said = run("import", self.GOLDEN, "--output", model).stderr
-        for words in ("40 tensors", "Hugging Face's names", "3 classes, 40 frames of 48 mels, normalised by mean -5.5 and std 3.25"):
+        for words in ("43 tensors", "Hugging Face's names", "3 classes, 40 frames of 48 mels, normalised by mean -5.5 and std 3.25"):
             self.assertIn(words, said)
         expected = read_safetensors(self.GOLDEN / "logits.safetensors")["logits"][1]
         for ours, theirs in zip(self.logits(model, self.GOLDEN / "logits.safetensors"), expected, strict=True):
@@ -646,7 +646,7 @@ class Interchange(unittest.TestCase):
         run("import", there, "--output", back)
         write_safetensors(FOLDER / "zeros.safetensors", "input", [2, 24, 32], [0.25] * (2 * 24 * 32))
         for ours, theirs in zip(*(self.logits(model, FOLDER / "zeros.safetensors") for model in (run_folder, back)), strict=True):
-            self.assertAlmostEqual(ours, theirs, delta=1e-5)
+            self.assertAlmostEqual(ours, theirs, delta=1e-4)  # one epsilon for all LayerNorms, where ours has two
         self.assertIn("noise", run("predict", back, FOLDER / "sounds" / "00.wav").stdout)
         run("evaluate", back, "--data", SHARDS, "--fold", "test")
         train(FOLDER / "from-imported", "--set", f"model.init={back}", "--set", "model.patch=[16,16]", "--set", "model.stride=[8,4]",

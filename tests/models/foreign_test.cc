@@ -132,7 +132,7 @@ TEST(Foreign, DeitWithTwoTokens) {
 TEST(Foreign, PositionsOfImagesAreSquare) {
   const auto bare = [](const auto& name) { return name.starts_with("v.") ? name.substr(2) : std::string(); };
   for (const std::int64_t side : {14, 16, 24}) {
-    Ast ours(options(), clip(72 * 16), 2);
+    Ast ours(options(), clip(1152), 2);
     auto weights = renamed(ours, bare);
     const auto positions = torch::randn({1, 2 + side * side, 24});
     weights.tensors["pos_embed"] = positions;
