@@ -26,8 +26,8 @@ build() {
 
 # What no test may be skipped for (tests/CMakeLists.txt). Where namespaces can be made, so can a SLURM cluster and mounts.
 export TUTTI_REQUIRED=${TUTTI_REQUIRED-tensorboard$(! unshare --mount --pid --net --fork true 2>/dev/null || echo " slurm mount")}
-tier=(--label-exclude full)
-if $full; then tier=(); fi
+tier=(--label-exclude full) cpu_tier=(--label-exclude 'full|slurm')  # jobs of SLURM are the same in both builds
+if $full; then tier=() cpu_tier=(--label-exclude slurm); fi
 
 # test_build PRESET CTEST_ARGUMENTS...: its output only where it fails. Tests of several ranks take both cores.
 test_build() {
@@ -51,7 +51,7 @@ build release
 if grep -q 'tutti: GPU build' build/configure-release.log; then
   step "building and testing build/cpu, without CUDA"
   build cpu
-  test_build cpu "${tier[@]}"
+  test_build cpu "${cpu_tier[@]}"
 else
   steps_total=$((steps_total - 1))
 fi
@@ -73,7 +73,7 @@ else
   step "unit tests under AddressSanitizer and UndefinedBehaviorSanitizer"
   test_build asan --label-regex unit
   step "clang-tidy on what changed"
-  run tools/tidy.sh build/release
+  TIDY_MINUTES=4 run tools/tidy.sh build/release
 fi
 
 step "all tests of build/release"
