@@ -71,4 +71,24 @@ void replace_file(const std::filesystem::path& path, std::string_view bytes) {
   rename_durably(beside, path);
 }
 
+void make_folder(const std::filesystem::path& path,
+                 const std::function<void(const std::filesystem::path&)>& fill) {
+  namespace fs = std::filesystem;
+  if (fs::exists(path))
+    throw Error(text("'", path.native(), "' is there already"), "", "Give another folder, or remove it.");
+  auto beside = path;
+  beside += ".writing";
+  fs::remove_all(beside);
+  fs::create_directories(beside);
+  try {
+    fill(beside);
+    sync_path(beside);
+    rename_durably(beside, path);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(beside, ignored);
+    throw;
+  }
+}
+
 }  // namespace tutti

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,5 +29,11 @@ void rename_durably(const std::filesystem::path& from, const std::filesystem::pa
 
 // write_file beside `path`, then rename_durably: readers see the old file or the new one.
 void replace_file(const std::filesystem::path& path, std::string_view bytes);
+
+// Makes a folder that is there whole or not at all: `fill` writes into one beside it, which then is synced
+// and renamed. Throws Error that names the path where something is there already; after what `fill` throws
+// nothing is left.
+void make_folder(const std::filesystem::path& path,
+                 const std::function<void(const std::filesystem::path&)>& fill);
 
 }  // namespace tutti

@@ -170,7 +170,7 @@ Command import_command(CLI::App& program) {
   app->footer(
       "Nothing that a file holds is run. What has no counterpart in the model is an error; what shall keep "
       "its\n"
-      "initial value is named by model.init_skip. Examples:\n"
+      "initial value is named by model.init_skip; an SSAST's head is --set model.head=mean. Examples:\n"
       "  tutti import audioset_10_10_0.4593.pth --classes class_labels_indices.csv --output models/audioset\n"
       "  tutti import MIT/ast-finetuned-audioset-10-10-0.4593 --output models/audioset\n"
       "  tutti import deit_base.pth --output models/deit --set model.classes=35 --set "
@@ -196,8 +196,9 @@ Command export_command(CLI::App& program) {
   app->add_option("FOLDER", options->folder, "Where to write it; it must not be there")->required();
   app->footer("Example:\n  tutti export runs/rime --to huggingface rime-hf");
   return {app, [options](const Job& job) {
-            recipes::export_model(recipes::load_model(options->checkpoint, job.console.log), options->format,
-                                  options->folder);
+            const auto to =
+                options->format == "huggingface" ? recipes::export_hugging_face : recipes::export_authors;
+            to(recipes::load_model(options->checkpoint, job.console.log), options->folder);
             return kDone;
           }};
 }

@@ -19,7 +19,8 @@ namespace {
 using Tensors = std::map<std::string, at::Tensor>;
 using Rename = std::pair<std::string_view, std::string_view>;
 
-// Hugging Face's AST (modeling_audio_spectrogram_transformer.py); of a block, "{}" stands for "blocks.N.".
+// Hugging Face's names and ours (modeling_audio_spectrogram_transformer.py): of the model, inside a block, of
+// the head.
 constexpr std::array hugging_face = {
     Rename{"embeddings.cls_token", "v.cls_token"},
     Rename{"embeddings.distillation_token", "v.dist_token"},
@@ -48,13 +49,21 @@ constexpr std::array hugging_face_classifier = {
     Rename{"classifier.dense.", "mlp_head.1."},
 };
 
-// The name with its beginning exchanged; nothing where no row of the table fits.
+// The name with its beginning exchanged by the first row that fits; nothing where none does. From ours to
+// theirs, the first of several is the name before transformers 5.
+using Side = std::string_view Rename::*;
 template <std::size_t N>
-std::optional<std::string> renamed(std::string_view name, const std::array<Rename, N>& table) {
-  for (const auto& [from, to] : table) {
-    if (name.starts_with(from)) return text(to, name.substr(from.size()));
+std::optional<std::string> renamed(std::string_view name, const std::array<Rename, N>& table,
+                                   Side from = &Rename::first, Side to = &Rename::second) {
+  for (const auto& row : table) {
+    if (name.starts_with(row.*from)) return text(row.*to, name.substr((row.*from).size()));
   }
   return std::nullopt;
+}
+
+template <std::size_t N>
+std::optional<std::string> restored(std::string_view name, const std::array<Rename, N>& table) {
+  return renamed(name, table, &Rename::second, &Rename::first);
 }
 
 std::optional<std::string> from_hugging_face(const std::string& name) {
@@ -74,15 +83,6 @@ std::optional<std::string> from_timm(const std::string& name) {
   for (const std::string_view own :
        {"cls_token", "dist_token", "pos_embed", "patch_embed.", "blocks.", "norm.", "head.", "head_dist."}) {
     if (name.starts_with(own)) return "v." + name;
-  }
-  return std::nullopt;
-}
-
-// The other way; of several names in the table, the first is the one before transformers 5.
-template <std::size_t N>
-std::optional<std::string> restored(std::string_view name, const std::array<Rename, N>& table) {
-  for (const auto& [theirs, ours] : table) {
-    if (name.starts_with(ours)) return text(theirs, name.substr(ours.size()));
   }
   return std::nullopt;
 }
@@ -207,6 +207,12 @@ void take_authors_names(Weights& weights, std::vector<std::string>& report) {
   }
   sum_channels(weights, report);
   take_pretraining(weights, report);
+}
+
+Weights load_foreign(const std::filesystem::path& path, std::vector<std::string>& report) {
+  auto weights = without_prefix(load_tensors(path));
+  take_authors_names(weights, report);
+  return weights;
 }
 
 }  // namespace tutti::models

@@ -1,6 +1,7 @@
 #pragma once
 // Weights that other projects wrote, under the names of the AST authors' code, which are tutti's.
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,9 @@ namespace tutti::models {
 // Each change is a line of the report. Names that belong to none of these stay as they are. Throws Error that
 // names the source when two tensors would get one name, or a part of query, key and value is missing.
 void take_authors_names(Weights& weights, std::vector<std::string>& report);
+
+// load_tensors(), without the prefix "module.", under these names.
+Weights load_foreign(const std::filesystem::path& path, std::vector<std::string>& report);
 
 // The other way: an AST's parameters under the names of Hugging Face's AST before transformers 5, which later
 // ones read too. Query, key and value are views of the joined tensors.

@@ -17,7 +17,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr auto kModel = "model.safetensors";
 constexpr auto kTrainingState = "training_state.safetensors";
 constexpr auto kState = "state.json";
 constexpr auto kManifest = "MANIFEST.json";
@@ -143,17 +142,10 @@ RunState read_state(const fs::path& checkpoint) {
 
 void save_model(const fs::path& folder, const models::Model& model, const Recipe& recipe,
                 const Strings& classes) {
-  if (fs::exists(folder)) {
-    throw Error(text("'", folder.string(), "' is there already"), "", "Give another --output, or remove it.");
-  }
-  auto writing = folder;
-  writing += ".writing";
-  fs::remove_all(writing);
-  fs::create_directories(writing);
-  models::save_parameters(writing / kModel, model, describe_model(recipe, classes));
-  write_manifest(writing, {kModel});
-  sync_path(writing);
-  rename_durably(writing, folder);
+  make_folder(folder, [&](const fs::path& writing) {
+    models::save_parameters(writing / kModelFile, model, describe_model(recipe, classes));
+    write_manifest(writing, {kModelFile});
+  });
 }
 
 Strings checkpoint_names(const fs::path& run) {
@@ -190,14 +182,14 @@ void Checkpoints::save(const models::Model& model, const Optimizer& optimizer, c
   fs::remove_all(writing);
   fs::create_directory(writing);
   try {
-    models::save_parameters(writing / kModel, model, describe_model(recipe, classes));
+    models::save_parameters(writing / kModelFile, model, describe_model(recipe, classes));
     std::vector<models::NamedTensor> tensors;
     for (const auto& [key, tensor] : optimizer.state()) tensors.push_back({key, tensor});
     models::save_tensors(writing / kTrainingState, tensors, {});
     Json json = {{"step", state.step}, {"finished_epochs", state.finished_epochs}};
     if (state.best) json["best"] = *state.best;
     write_file(writing / kState, json.dump(1) + "\n");
-    write_manifest(writing, {kModel, kTrainingState, kState});
+    write_manifest(writing, {kModelFile, kTrainingState, kState});
     sync_path(writing);
   } catch (...) {
     std::error_code ignored;
@@ -236,7 +228,7 @@ void Checkpoints::prune(std::int64_t keep_last, std::int64_t keep_every_steps) {
 }
 
 RunState restore(const fs::path& checkpoint, models::Model& model, Optimizer& optimizer) {
-  models::load_parameters(model, models::load_tensors(checkpoint / kModel));
+  models::load_parameters(model, models::load_tensors(checkpoint / kModelFile));
   const auto weights = models::load_tensors(checkpoint / kTrainingState);
   try {
     optimizer.load_state(weights.tensors);

@@ -18,6 +18,8 @@
 
 namespace tutti::recipes {
 
+inline constexpr auto kModelFile = "model.safetensors";
+
 // Where a run is: state.json.
 struct RunState {
   std::int64_t step = 0;             // steps done

@@ -9,7 +9,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <memory>
 #include <regex>
@@ -62,6 +61,13 @@ bool all_same(const std::vector<std::string>& values) {
 
 // CUDA writes 13.0 as 13000.
 std::string cuda_version(int code) { return text(code / 1000, '.', code % 1000 / 10); }
+
+// Of this node: the job's part under SLURM, else all.
+int cores_of_job() {
+  const char* said = std::getenv("SLURM_CPUS_ON_NODE");
+  const int count = said ? std::atoi(said) : 0;
+  return count > 0 ? count : static_cast<int>(std::thread::hardware_concurrency());
+}
 
 }  // namespace
 
@@ -204,17 +210,6 @@ Findings judge_binding(std::span<const std::vector<int>> cores, int node_cores) 
          "Two launchers bind, or none counts: use srun --cpu-bind=cores, or mpirun --bind-to none."});
   return findings;
 }
-
-namespace {
-
-// Of this node: the job's part under SLURM, else all.
-int cores_of_job() {
-  const char* said = std::getenv("SLURM_CPUS_ON_NODE");
-  const int count = said ? std::atoi(said) : 0;
-  return count > 0 ? count : static_cast<int>(std::thread::hardware_concurrency());
-}
-
-}  // namespace
 
 Findings examine_binding(const Examination& job) {
   std::vector<std::vector<int>> cores;

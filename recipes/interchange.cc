@@ -1,8 +1,8 @@
 #include "recipes/interchange.h"
 
 #include <algorithm>
-#include <functional>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <sstream>
 
 #include "base/error.h"
@@ -20,7 +20,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr auto kModel = "model.safetensors";
 constexpr auto kConfig = "config.json";
 constexpr auto kPreprocessor = "preprocessor_config.json";
 constexpr auto kModelType = "audio-spectrogram-transformer";
@@ -178,7 +177,7 @@ Strings read_class_names(const fs::path& path) {
 }
 
 fs::path weights_in(const fs::path& folder) {
-  for (const auto* name : {kModel, "pytorch_model.bin"}) {
+  for (const auto* name : {kModelFile, "pytorch_model.bin"}) {
     if (fs::exists(folder / name)) return folder / name;
   }
   throw Error(text("'", folder.string(), "' holds no weights"),
@@ -211,9 +210,6 @@ std::string unlike_hugging_face(const Recipe& recipe) {
 
 void write_hugging_face(const TrainedModel& trained, const fs::path& folder) {
   const auto& recipe = trained.recipe;
-  if (const auto why = unlike_hugging_face(recipe); !why.empty()) {
-    throw Error(text("'", trained.file.string(), "' cannot become a model of Hugging Face's"), why);
-  }
   const auto ast = models::resolved(recipe.model.ast,
                                     {recipe.features.frames, recipe.features.mels, recipe.model.classes});
   Json labels = Json::object(), numbers = Json::object();
@@ -257,27 +253,18 @@ void write_hugging_face(const TrainedModel& trained, const fs::path& folder) {
       {"sampling_rate", recipe.features.sample_rate},
       {"std", recipe.normalisation.std},
   };
-  models::save_tensors(folder / kModel, models::hugging_face_tensors(models::parameters_of(*trained.model)),
-                       {});
+  models::save_tensors(folder / kModelFile,
+                       models::hugging_face_tensors(models::parameters_of(*trained.model)), {});
   write_file(folder / kConfig, config.dump(2) + "\n");
   write_file(folder / kPreprocessor, preprocessor.dump(2) + "\n");
-}
-
-void write_authors(const TrainedModel& trained, const fs::path& folder) {
-  auto tensors = models::parameters_of(*trained.model);
-  for (auto& named : tensors) named.name = "module." + named.name;
-  models::save_tensors(folder / kModel, tensors, trained.model->metadata());
 }
 
 }  // namespace
 
 void import_model(const ImportOptions& options, const Log& log) {
   const bool is_folder = fs::is_directory(options.source);
-  auto weights =
-      models::without_prefix(models::load_tensors(is_folder ? weights_in(options.source) : options.source));
   Strings report;
-  const auto count = weights.tensors.size();
-  models::take_authors_names(weights, report);
+  auto weights = models::load_foreign(is_folder ? weights_in(options.source) : options.source, report);
   auto said = is_folder ? describe_hugging_face(options.source) : describe_weights(weights);
   said.assignments.insert(said.assignments.end(), options.assignments.begin(), options.assignments.end());
   auto recipe = options.recipe.empty() ? parse_recipe("", options.source.string(), said.assignments)
@@ -290,7 +277,7 @@ void import_model(const ImportOptions& options, const Log& log) {
                      "Say how many classes the model shall have, and that their weights are new: "
                      "--set model.classes=N --set 'model.init_skip=[\"mlp_head.*\"]'.");
   }
-  for (auto i = std::ssize(classes); i < recipe.model.classes; ++i) classes.push_back(text("class ", i));
+  if (classes.empty()) classes = numbered_classes(recipe.model.classes);
   if (std::ssize(classes) != recipe.model.classes) {
     throw UsageError(
         text("model.classes = ", recipe.model.classes, ", and ", classes.size(), " class names are given"));
@@ -303,9 +290,10 @@ void import_model(const ImportOptions& options, const Log& log) {
 
   const auto model =
       models::find(recipe.model.name).build(recipe.model, static_cast<std::uint64_t>(recipe.train.seed));
+  const auto count = weights.tensors.size();
   const auto loaded = models::load_parameters(*model, std::move(weights), recipe.model.init_skip);
   save_model(options.output, *model, recipe, classes);
-  log.info("'", options.source.string(), "': ", count, " tensors");
+  log.info("'", options.source.string(), "': ", count, " tensors by the authors' names");
   for (const auto* lines : {&std::as_const(report), &loaded}) {
     for (const auto& line : *lines) log.info("  ", line);
   }
@@ -315,22 +303,18 @@ void import_model(const ImportOptions& options, const Log& log) {
            recipe.normalisation.std);
 }
 
-void export_model(const TrainedModel& trained, const std::string& format, const fs::path& folder) {
-  if (fs::exists(folder))
-    throw Error(text("'", folder.string(), "' is there already"), "", "Give another folder, or remove it.");
-  auto writing = folder;
-  writing += ".writing";
-  fs::remove_all(writing);
-  fs::create_directories(writing);
-  try {
-    (format == "huggingface" ? write_hugging_face : write_authors)(trained, writing);
-    sync_path(writing);
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove_all(writing, ignored);
-    throw;
-  }
-  rename_durably(writing, folder);
+void export_hugging_face(const TrainedModel& trained, const fs::path& folder) {
+  if (const auto why = unlike_hugging_face(trained.recipe); !why.empty())
+    throw Error(text("'", trained.file.string(), "' cannot become a model of Hugging Face's"), why);
+  make_folder(folder, [&](const fs::path& writing) { write_hugging_face(trained, writing); });
+}
+
+void export_authors(const TrainedModel& trained, const fs::path& folder) {
+  auto tensors = models::parameters_of(*trained.model);
+  for (auto& named : tensors) named.name = "module." + named.name;
+  make_folder(folder, [&](const fs::path& writing) {
+    models::save_tensors(writing / kModelFile, tensors, trained.model->metadata());
+  });
 }
 
 }  // namespace tutti::recipes

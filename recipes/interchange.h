@@ -2,7 +2,6 @@
 // Models of other projects: `tutti import` makes a checkpoint of one, `tutti export` one of a checkpoint.
 
 #include <filesystem>
-#include <string>
 
 #include "base/log.h"
 #include "recipes/model_file.h"
@@ -24,11 +23,12 @@ struct ImportOptions {
 // remains unknown.
 void import_model(const ImportOptions& options, const Log& log);
 
-// Into a new folder. "huggingface": model.safetensors, config.json and preprocessor_config.json, for
-// ASTForAudioClassification and ASTFeatureExtractor; "authors": model.safetensors under the names of the
-// authors' code in DataParallel. Throws Error that says why where that class cannot hold the model, or hears
+// model.safetensors, config.json and preprocessor_config.json in a new folder, for ASTForAudioClassification
+// and ASTFeatureExtractor. Throws Error that says why where these cannot hold the model, or would hear
 // otherwise.
-void export_model(const TrainedModel& trained, const std::string& format,
-                  const std::filesystem::path& folder);
+void export_hugging_face(const TrainedModel& trained, const std::filesystem::path& folder);
+
+// model.safetensors in a new folder, under the names of the authors' code in DataParallel.
+void export_authors(const TrainedModel& trained, const std::filesystem::path& folder);
 
 }  // namespace tutti::recipes

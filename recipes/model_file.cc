@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "models/foreign.h"
 #include "models/registry.h"
 #include "models/weights.h"
 #include "recipes/checkpoint.h"
@@ -31,17 +32,23 @@ fs::path find_weights(const fs::path& checkpoint) {
       verify_checkpoint(fs::canonical(folder));
   };
   if (!fs::is_directory(checkpoint)) {
-    if (checkpoint.filename() == "model.safetensors") verify(fs::absolute(checkpoint).parent_path());
+    if (checkpoint.filename() == kModelFile) verify(fs::absolute(checkpoint).parent_path());
     return checkpoint;
   }
   for (const auto& folder :
        {checkpoint, checkpoint / "checkpoints" / "best", checkpoint / "checkpoints" / "latest"}) {
-    if (!fs::exists(folder / "model.safetensors")) continue;
+    if (!fs::exists(folder / kModelFile)) continue;
     verify(folder);
-    return folder / "model.safetensors";
+    return folder / kModelFile;
   }
   throw Error(text("'", checkpoint.string(), "' is no checkpoint"),
               "it holds neither model.safetensors nor checkpoints/best or checkpoints/latest");
+}
+
+Strings numbered_classes(std::int64_t count) {
+  Strings names;
+  for (std::int64_t c = 0; c < count; ++c) names.push_back(text("class ", c));
+  return names;
 }
 
 TrainedModel load_model(const fs::path& checkpoint, const Log& log) {
@@ -64,14 +71,12 @@ TrainedModel load_model(const fs::path& checkpoint, const Log& log) {
 }
 
 TrainedModel load_model(Recipe recipe, const fs::path& file, const Log& log) {
-  auto weights = models::load_tensors(file);
-  for (const auto* name : {"mlp_head.1.bias", "module.mlp_head.1.bias", "classifier.dense.bias"}) {
-    const auto bias = weights.tensors.find(name);
-    if (recipe.model.classes == 0 && bias != weights.tensors.end())
-      recipe.model.classes = bias->second.numel();
-  }
-  TrainedModel trained{file, recipe, {}, nullptr};
-  for (std::int64_t c = 0; c < recipe.model.classes; ++c) trained.classes.push_back(text("class ", c));
+  Strings report;
+  auto weights = models::load_foreign(file, report);
+  for (const auto& line : report) log.info(line);
+  const auto bias = weights.tensors.find("mlp_head.1.bias");
+  if (recipe.model.classes == 0 && bias != weights.tensors.end()) recipe.model.classes = bias->second.numel();
+  TrainedModel trained{file, recipe, numbered_classes(recipe.model.classes), nullptr};
   trained.model = build(recipe, std::move(weights), log);
   return trained;
 }

@@ -28,4 +28,7 @@ TrainedModel load_model(const std::filesystem::path& checkpoint, const Log& log)
 // the recipe, else from the bias of the file's last layer.
 TrainedModel load_model(Recipe recipe, const std::filesystem::path& weights, const Log& log);
 
+// "class 0", "class 1", ...: where nothing names them.
+Strings numbered_classes(std::int64_t count);
+
 }  // namespace tutti::recipes

@@ -12,7 +12,7 @@ namespace tutti::dist {
 struct Place {
   Communicator communicator{};
   at::Device device = at::kCPU;  // where its tensors lie
-  std::string missing{};         // what this machine lacks, for GTEST_SKIP; empty where all is there
+  std::string no_gpu{};          // why NCCL has none, for GTEST_SKIP; empty where nothing is lacking
 };
 
 // All ranks of the test joined by "serial", "mpi" or "nccl". Collective.

@@ -86,7 +86,7 @@ class Gradients : public testing::TestWithParam<std::string> {
   void SetUp() override {
     if (GetParam() != "stream") return;
     const Place place = find_place("nccl");
-    if (!place.missing.empty()) GTEST_SKIP() << place.missing;
+    if (!place.no_gpu.empty()) GTEST_SKIP() << "needs a GPU: " << place.no_gpu;
     world_ = place.communicator;
     device_ = place.device;
   }

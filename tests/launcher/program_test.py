@@ -622,7 +622,7 @@ class Interchange(unittest.TestCase):
     def test_what_transformers_saved(self):
         model = self.new_folder("imported")
         said = run("import", self.GOLDEN, "--output", model).stderr
-        for words in ("43 tensors", "Hugging Face's names", "3 classes, 40 frames of 48 mels, normalised by mean -5.5 and std 3.25"):
+        for words in ("35 tensors", "Hugging Face's names", "3 classes, 40 frames of 48 mels, normalised by mean -5.5 and std 3.25"):
             self.assertIn(words, said)
         expected = read_safetensors(self.GOLDEN / "logits.safetensors")["logits"][1]
         for ours, theirs in zip(self.logits(model, self.GOLDEN / "logits.safetensors"), expected, strict=True):
@@ -662,6 +662,9 @@ class Interchange(unittest.TestCase):
         own = read_safetensors(run_folder / "checkpoints" / "latest" / "model.safetensors")
         self.assertEqual(read_safetensors(back / "model.safetensors"), own)
         self.assertIn("High, thin", run("predict", back, FOLDER / "sounds" / "00.wav").stdout)
+        (FOLDER / "two.txt").write_text("low\nhigh\n")
+        self.refused(["model.classes = 3", "2 class names"], "import", there / "model.safetensors", "--recipe", run_folder / "recipe.toml",
+                     "--classes", FOLDER / "two.txt", "--output", FOLDER / "mean-two", expect=2)
 
     def test_what_cannot_be_exported_says_why(self):
         run_folder = self.train("unlike")
@@ -911,6 +914,7 @@ class BadInput(unittest.TestCase):
         (FOLDER / "latin.toml").write_text(f'[input]\nfolder = "{FOLDER / "latin"}"\n[output]\nfolder = "{FOLDER / "bad-shards"}"\n')
         self.check(["latin/low", "not UTF-8"], "shard", FOLDER / "latin.toml", expect=1)
         self.check(["none.csv"], "shard", shard_config(FOLDER / "bad-shards", "none.csv"), expect=1)
+        self.check(["input.layout", "esc50", "input.manifest"], "shard", shard_config(FOLDER / "bad-shards"), "--set", "input.layout=esc50")
         config = shard_config(FOLDER / "bad-shards")
         config.write_text(config.read_text().replace("[features]", 'classes = ["low", "high"]\n[features]'))
         self.check(["noise", "manifest.csv", "4"], "shard", config, expect=1)

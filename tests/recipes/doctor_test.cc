@@ -87,12 +87,12 @@ TEST(Doctor, JudgesSpace) {
 TEST(Doctor, KnowsTheFileSystemOfAPath) {
   const std::string mountinfo =
       "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
-      "30 22 0:40 / /home rw - nfs4 server:/home rw,vers=4.2\n"
-      "31 30 0:41 /sub /home/scratch rw master:3 - lustre mgs:/scratch rw,flock\n";
-  EXPECT_EQ(file_system_type(mountinfo, "/home/scratch/runs"), "lustre");
-  EXPECT_EQ(file_system_type(mountinfo, "/home/scratched"), "nfs4");
-  EXPECT_EQ(file_system_type(mountinfo, "/homes"), "ext4");
-  EXPECT_EQ(file_system_type("", "/home"), "");
+      "30 22 0:40 / /shared rw - nfs4 server:/shared rw,vers=4.2\n"
+      "31 30 0:41 /sub /shared/scratch rw master:3 - lustre mgs:/scratch rw,flock\n";
+  EXPECT_EQ(file_system_type(mountinfo, "/shared/scratch/runs"), "lustre");
+  EXPECT_EQ(file_system_type(mountinfo, "/shared/scratched"), "nfs4");
+  EXPECT_EQ(file_system_type(mountinfo, "/shareddata"), "ext4");
+  EXPECT_EQ(file_system_type("", "/shared"), "");
 }
 
 }  // namespace
