@@ -49,6 +49,14 @@ Evaluation by_group(const at::Tensor& scores_BC, const at::Tensor& target_BC, co
   return result;
 }
 
+// The mean of each output of a model of pre-training, in float64.
+Metrics pretext_metrics(const std::vector<models::Head>& heads, const at::Tensor& outputs_BC) {
+  const auto mean = outputs_BC.to(torch::kFloat64).mean(0);
+  Metrics metrics;
+  for (const auto& head : heads) metrics.emplace_back(head.name, mean[head.begin].item<double>());
+  return metrics;
+}
+
 // Rows of every rank, without the padding, by rank.
 at::Tensor gather_rows(const dist::Communicator& world, const at::Tensor& rows,
                        const std::vector<std::int64_t>& counts) {
@@ -84,9 +92,10 @@ Evaluation evaluate(models::Model& model, const Recipe& recipe, const data::Shar
   const torch::NoGradGuard no_grad;
   const Autocast autocast(recipe.train.precision, session.device);
   model.eval();
-  const auto classes = recipe.model.classes;
-  std::vector<at::Tensor> logits = {torch::zeros({0, classes})};
-  std::vector<at::Tensor> targets = {torch::zeros({0, classes})};
+  const auto spec = models::find(recipe.model.name);
+  const auto heads = spec.heads(recipe.model);
+  std::vector<at::Tensor> logits = {torch::zeros({0, heads.back().end})};
+  std::vector<at::Tensor> targets = {torch::zeros({0, recipe.model.classes})};
   std::vector<at::Tensor> groups = {torch::zeros({0}, torch::kInt64)};
   while (const auto batch = loader.next()) {
     logits.push_back(model.forward(front_end(*batch, session.device), {}).to(torch::kCPU, torch::kFloat32));
@@ -101,6 +110,8 @@ Evaluation evaluate(models::Model& model, const Recipe& recipe, const data::Shar
   const auto order = groups_B.argsort(/*stable=*/true, /*dim=*/0, /*descending=*/false);
   const auto ordered_BC = logits_BC.index_select(0, order);
   const auto ordered_target_BC = target_BC.index_select(0, order);
+  if (spec.task == models::Task::pretraining)
+    return {std::ssize(records), pretext_metrics(heads, ordered_BC), {}, {}};
   const auto loss = evaluate_loss({recipe.loss.name, 0.0}, ordered_BC, ordered_target_BC,
                                   torch::ones({ordered_BC.size(0), 1}));
   auto result =

@@ -37,6 +37,10 @@ void save_atomically(const fs::path& path, const std::vector<models::NamedTensor
 
 std::vector<ClassScore> predict(const TrainedModel& trained, const fs::path& audio, std::int64_t top) {
   const auto& recipe = trained.recipe;
+  if (models::find(recipe.model.name).task == models::Task::pretraining) {
+    throw UsageError(text("'", trained.file.string(), "' comes from pre-training and knows no classes"), "",
+                     "Train a model from it: tutti train RECIPE --set model.init=FILE.");
+  }
   const data::Fbank fbank(recipe.features);
   const data::FrontEnd front_end(recipe.features, recipe.normalisation.mean, recipe.normalisation.std);
   const torch::NoGradGuard no_grad;

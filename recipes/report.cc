@@ -137,6 +137,7 @@ RunReport describe_run(const fs::path& run, const ReportOptions& options, const 
       evaluate(*trained.model, trained.recipe, shards, shards.records(report.folds), session);
   report.count = evaluation.count;
   report.metrics = evaluation.metrics;
+  if (evaluation.scores.classes == 0) return report;  // pre-training
   report.classes = describe_classes(evaluation.scores, trained.classes);
   add_clips(report, evaluation, trained, shards, options.clips, session);
   return report;

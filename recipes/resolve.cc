@@ -57,6 +57,13 @@ std::string resolve_against(const std::filesystem::path& folder, Recipe& recipe,
 
 void resolve(Recipe& recipe, const data::ShardSet& shards, const at::Device& device) {
   check_features(recipe, shards);
+  const bool pretraining = models::find(recipe.model.name).task == models::Task::pretraining;
+  if (pretraining != (recipe.loss.name == "pretext")) {
+    throw UsageError(
+        text("loss.name = \"", recipe.loss.name, "\" with model.name = \"", recipe.model.name, '"'),
+        "\"pretext\" is the loss of a model of pre-training, and of no other",
+        text("Set loss.name to \"", pretraining ? "pretext\"." : "ce\" or \"bce\"."));
+  }
   const auto classes = static_cast<std::int64_t>(shards.classes().size());
   if (recipe.model.classes == 0) recipe.model.classes = classes;
   if (recipe.model.classes != classes) {

@@ -34,6 +34,7 @@ data::Catalog read_catalog(const ShardInputOptions& input) {
   if (!input.folder.empty()) {
     if (input.layout == "esc50") return data::read_esc50(input.folder, input.classes);
     if (input.layout == "speech_commands") return data::read_speech_commands(input.folder, input.classes);
+    if (input.layout == "files") return data::read_files(input.folder);
     return data::read_folders(input.folder, input.classes);
   }
   if (input.layout != "classes")
@@ -124,9 +125,9 @@ Fields fields(ShardInputOptions& options) {
       {.name = "layout",
        .target = &options.layout,
        .meaning =
-           "classes: a folder of sound files for each class; esc50, speech_commands: as published, with "
-           "the official folds",
-       .choices = {"classes", "esc50", "speech_commands"}},
+           "classes: a folder of sound files for each class; files: any sound files, without labels; esc50, "
+           "speech_commands: as published, with the official folds",
+       .choices = {"classes", "files", "esc50", "speech_commands"}},
       {.name = "root",
        .target = &options.root,
        .meaning = "what the manifest's paths are relative to; empty: the manifest's folder"},
