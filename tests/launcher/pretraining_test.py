@@ -97,6 +97,15 @@ class Pretraining(unittest.TestCase):
         shutil.rmtree(FOLDER / "pretrained-authors", ignore_errors=True)
         run("export", FOLDER / "pretrained", "--to", "authors", FOLDER / "pretrained-authors")
 
+        # As what it is: no head was trained, patches do not overlap.
+        shutil.rmtree(FOLDER / "pretrained-imported", ignore_errors=True)
+        run("import", FOLDER / "pretrained-authors" / "model.safetensors", "--output", FOLDER / "pretrained-imported", "--set",
+            "model.classes=3", "--set", 'model.init_skip=["mlp_head.*"]', "--set", "model.heads=2")
+        imported = run("inspect", FOLDER / "pretrained-imported").stdout
+        self.assertRegex(imported, r'head *= *"mean"')
+        self.assertRegex(imported, r"stride *= *\[8, 8\]")
+        self.assertRegex(imported, r"frames *= *32")
+
         # Patches of another stride and clips of another length; the classifier is new.
         adapted = ["--set", f"model.init={FOLDER / 'pretrained'}", "--set", 'model.init_skip=["mlp_head.*"]', "--set", "model.dim=32",
                    "--set", "model.patch=[8, 8]", "--set", "model.stride=[4, 4]"]
