@@ -38,6 +38,7 @@ hostname ctl
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /etc/slurm
 { echo "127.0.0.1 localhost"; echo "10.77.0.254 ctl"; for ((i = 1; i <= nodes; i++)); do echo "10.77.0.$i n$i"; done; } >/run/hosts
+[ -e /etc/hosts ] || touch /etc/hosts  # a minimal Debian has none, and a mount needs its place
 mount --bind /run/hosts /etc/hosts
 ip link set lo up
 ip link add bridge type bridge
