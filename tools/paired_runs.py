@@ -2,7 +2,7 @@
 """Trains variants of a recipe over several seeds and prints one table: each variant's metric, and its difference to the
 first variant, paired by seed, with a 95% interval (Student's t).
 
-    tools/paired_runs.py recipes/ast/ablations.toml --output runs/ablations [--ranks 2] [--seeds 1 2 3]
+    tools/paired_runs.py recipes/ssast/transfer.toml --output runs/transfer [--ranks 2] [--seeds 1 2 3]
 
 The file names the recipe, the metric, the fold that is scored and the variants:
 
@@ -11,8 +11,8 @@ The file names the recipe, the metric, the fold that is scored and the variants:
     fold = "test"
     set = ["train.epochs=40"]                 # of all variants
     [[variant]]
-    name = "overlap of 4 frames"
-    set = ["model.stride=[128, 4]"]
+    name = "patches without overlap"
+    set = ["model.stride=[128, 8]"]
 
 Runs of one seed see the same clips in the same order with the same augmentation, so a difference within a seed is the
 variant's, or chance of training. What is finished is not run again.
