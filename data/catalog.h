@@ -23,6 +23,13 @@ struct Clip {
   std::int16_t fold = 0;       // into Catalog::folds
 };
 
+// Of the clips that a list names, how many have no sound file.
+struct Missing {
+  std::string list;
+  std::int64_t clips = 0;
+  std::int64_t of = 0;
+};
+
 struct Catalog {
   Strings classes;
 
@@ -31,6 +38,9 @@ struct Catalog {
   Strings folds = {"train", "validation", "test"};
 
   std::vector<Clip> clips;
+
+  // Lists that name sound files that are not there: those clips are left out.
+  std::vector<Missing> missing;
 };
 
 // A CSV file in UTF-8 (RFC 4180: quotes, and commas and line ends inside them; CRLF or LF; a byte-order

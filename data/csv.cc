@@ -2,6 +2,7 @@
 
 #include <csv.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -70,6 +71,13 @@ std::vector<CsvRow> read_csv(const std::filesystem::path& path) {
   }
   if (const auto wrong = parser.finish(); !wrong.empty()) throw csv_error(path, line - 1, wrong, kQuoting);
   return parser.take_rows();
+}
+
+std::size_t csv_column(const std::filesystem::path& path, const CsvRow& header, std::string_view name) {
+  const auto found = std::ranges::find(header.fields, name);
+  if (found == header.fields.end())
+    throw csv_error(path, header.line, text("there is no column '", name, "'"), "Use the dataset's own file");
+  return static_cast<std::size_t>(found - header.fields.begin());
 }
 
 std::string csv_line(const Strings& fields) {

@@ -1,6 +1,7 @@
 #pragma once
 // Comma-separated values (RFC 4180), by libcsv.
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -21,6 +22,9 @@ struct CsvRow {
 // none; blanks around unquoted fields are dropped. Throws Error that names file and line: unbalanced
 // quotes, text that is not UTF-8.
 std::vector<CsvRow> read_csv(const std::filesystem::path& path);
+
+// Which field has this name in the header. Throws Error when none has.
+std::size_t csv_column(const std::filesystem::path& path, const CsvRow& header, std::string_view name);
 
 // One line with its end, LF: what read_csv() reads back as these fields. They are quoted where they must be.
 std::string csv_line(const Strings& fields);

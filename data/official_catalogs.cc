@@ -19,13 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::size_t column(const fs::path& csv, const CsvRow& header, std::string_view name) {
-  const auto found = std::ranges::find(header.fields, name);
-  if (found == header.fields.end())
-    throw csv_error(csv, header.line, text("there is no column '", name, "'"), "Use the dataset's own file");
-  return static_cast<std::size_t>(found - header.fields.begin());
-}
-
 struct Esc50Row {
   std::int64_t line;
   std::string filename, fold, category;
@@ -35,8 +28,8 @@ struct Esc50Row {
 std::vector<Esc50Row> read_esc50_rows(const fs::path& csv) {
   const auto rows = read_csv(csv);
   if (rows.size() < 2) throw csv_error(csv, 1, "no clips follow the header");
-  const auto filename = column(csv, rows[0], "filename"), fold = column(csv, rows[0], "fold"),
-             target = column(csv, rows[0], "target"), category = column(csv, rows[0], "category");
+  const auto filename = csv_column(csv, rows[0], "filename"), fold = csv_column(csv, rows[0], "fold"),
+             target = csv_column(csv, rows[0], "target"), category = csv_column(csv, rows[0], "category");
   std::vector<Esc50Row> result;
   for (const auto& row : std::span(rows).subspan(1)) {
     if (row.fields.size() != rows[0].fields.size())

@@ -16,6 +16,12 @@ Fields fields(DataOptions& options) {
        .target = &options.validation,
        .meaning = "folds that choose the best checkpoint"},
       {.name = "test", .target = &options.test, .meaning = "folds that tutti evaluate scores by default"},
+      {.name = "sampling",
+       .target = &options.sampling,
+       .meaning =
+           "of an epoch: shuffle (each training clip once) or balanced (as many draws with replacement, "
+           "rare classes as often as common ones, as AST)",
+       .choices = {"shuffle", "balanced"}},
   };
 }
 

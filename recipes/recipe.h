@@ -23,6 +23,7 @@ struct DataOptions {
   Strings train = {"train"};
   Strings validation = {"validation"};
   Strings test = {"test"};
+  std::string sampling = "shuffle";
 };
 Fields fields(DataOptions& options);
 

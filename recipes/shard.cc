@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/file_lock.h"
 #include "base/files.h"
+#include "data/audioset_catalogs.h"
 #include "data/catalog.h"
 #include "data/fbank.h"
 #include "data/official_catalogs.h"
@@ -35,6 +36,10 @@ data::Catalog read_catalog(const ShardInputOptions& input) {
     if (input.layout == "esc50") return data::read_esc50(input.folder, input.classes);
     if (input.layout == "speech_commands") return data::read_speech_commands(input.folder, input.classes);
     if (input.layout == "files") return data::read_files(input.folder);
+    if (input.layout == "audioset") return data::read_audioset(input.folder, input.classes);
+    if (input.layout == "ast")
+      return data::read_ast_lists(input.folder, input.root.empty() ? input.folder : input.root,
+                                  input.classes);
     return data::read_folders(input.folder, input.classes);
   }
   if (input.layout != "classes")
@@ -99,6 +104,11 @@ std::vector<Unreadable> gather(const dist::Communicator& world, const std::vecto
   return all;
 }
 
+void report_missing(const data::Catalog& catalog, const Log& log) {
+  for (const auto& missing : catalog.missing)
+    log.warning(missing.list, ": ", missing.clips, " of ", missing.of, " clips have no sound file; left out");
+}
+
 // A shard of unreadable clips alone is not written: its number stays free.
 void drop_empty(Strings& files, std::span<const data::Clip> clips, std::int64_t per_shard,
                 const std::vector<Unreadable>& unreadable) {
@@ -126,14 +136,16 @@ Fields fields(ShardInputOptions& options) {
        .target = &options.layout,
        .meaning =
            "classes: a folder of sound files for each class; files: any sound files, without labels; esc50, "
-           "speech_commands: as published, with the official folds",
-       .choices = {"classes", "files", "esc50", "speech_commands"}},
+           "speech_commands, audioset: as published, with the official folds; ast: AST's JSON lists, a fold "
+           "each",
+       .choices = {"classes", "files", "esc50", "speech_commands", "audioset", "ast"}},
       {.name = "root",
        .target = &options.root,
-       .meaning = "what the manifest's paths are relative to; empty: the manifest's folder"},
+       .meaning = "what the paths of the manifest, or of AST's lists, are relative to; empty: its folder"},
       {.name = "classes",
        .target = &options.classes,
-       .meaning = "class names in order; empty: those that occur, sorted"},
+       .meaning =
+           "class names in order; empty: those of the data set's own list, else those that occur, sorted"},
   };
 }
 
@@ -183,6 +195,7 @@ std::vector<Unreadable> make_shards(const ShardConfig& config, const dist::Commu
                                     const Console& console) {
   at::set_num_threads(1);  // ranks are the parallelism here
   const auto catalog = read_catalog(config.input);
+  report_missing(catalog, console.log);
   const fs::path folder = config.output.folder;
   std::optional<FileLock> lock;
   if (world.rank() == 0) lock = claim_folder(config);

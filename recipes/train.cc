@@ -7,6 +7,7 @@
 #include <iomanip>
 
 #include "base/error.h"
+#include "data/class_balance.h"
 #include "data/front_end.h"
 #include "data/loader.h"
 #include "data/sampler.h"
@@ -34,6 +35,14 @@ void check_sizes(const Recipe& recipe, std::int64_t examples, int ranks) {
                      "Start fewer.");
   }
   check_ranks(recipe, ranks);
+}
+
+data::Sampler training_sampler(const data::ShardSet& shards, const Recipe& recipe) {
+  auto clips = data::whole_clips(shards, shards.records(recipe.data.train));
+  const auto seed = static_cast<std::uint64_t>(recipe.train.seed);
+  if (recipe.data.sampling == "shuffle") return {std::move(clips), data::Order::shuffled, seed};
+  const auto weights = data::class_balanced_weights(shards, clips);
+  return {std::move(clips), weights, seed};
 }
 
 // Puts the weights that model.init names into the model.
@@ -102,8 +111,7 @@ TrainOutcome train(const Recipe& asked, const std::filesystem::path& folder,
   // Data.
   const auto shards = data::ShardSet::open(asked.data.shards);
   const Recipe recipe = resolve_run(folder, asked, shards, session.device, world);
-  const data::Sampler sampler(data::whole_clips(shards, shards.records(recipe.data.train)),
-                              data::Order::shuffled, static_cast<std::uint64_t>(recipe.train.seed));
+  const data::Sampler sampler = training_sampler(shards, recipe);
   const auto validation_records = shards.records(recipe.data.validation);
   check_sizes(recipe, sampler.size(), world.size());
   const TrainingLength length{data::steps(sampler.size(), recipe.train.batch), recipe.train.epochs};

@@ -10,7 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "data/class_balance.h"
 #include "tests/data/chi_square.h"
+#include "tests/data/shard_fixture.h"
+#include "tests/expect_error.h"
 
 namespace tutti::data {
 namespace {
@@ -44,6 +47,53 @@ TEST(Sampler, OrderDependsOnSeedAndEpochAlone) {
   EXPECT_EQ(order(sampler, 5), order(Sampler(numbered(100), Order::shuffled, 3), 5));
   EXPECT_NE(order(sampler, 5), order(sampler, 6));
   EXPECT_NE(order(sampler, 5), order(Sampler(numbered(100), Order::shuffled, 4), 5));
+}
+
+TEST(Sampler, WeightedDrawsFollowTheWeights) {
+  const std::vector<double> weights = {1, 0, 2.5, 4, 0, 0.5};
+  const Sampler sampler(numbered(6), weights, 5);
+  std::vector<int> single(6), pairs(36);
+  for (std::int64_t epoch = 0; epoch < 20000; ++epoch) {
+    const auto first = sampler.at(epoch, 2).record, second = sampler.at(epoch, 3).record;
+    ++single[static_cast<std::size_t>(first)];
+    ++pairs[static_cast<std::size_t>(first * 6 + second)];
+  }
+  EXPECT_EQ(single[1] + single[4], 0);
+  std::vector<double> probabilities, of_pairs;
+  for (const double weight : weights) probabilities.push_back(weight / 8);
+  for (const double one : probabilities) {
+    for (const double other : probabilities) of_pairs.push_back(one * other);
+  }
+  expect_fits(single, probabilities, "a position");
+  expect_fits(pairs, of_pairs, "two positions");
+}
+
+TEST(Sampler, WeightedDrawsDependOnSeedEpochAndPositionAlone) {
+  const std::vector<double> weights(100, 1);
+  const Sampler sampler(numbered(100), weights, 3);
+  EXPECT_EQ(order(sampler, 5), order(Sampler(numbered(100), weights, 3), 5));
+  EXPECT_NE(order(sampler, 5), order(sampler, 6));
+  EXPECT_NE(order(sampler, 5), order(Sampler(numbered(100), weights, 4), 5));
+  std::vector<std::int64_t> records = order(sampler, 0);
+  std::ranges::sort(records);
+  EXPECT_NE(std::ranges::adjacent_find(records), records.end()) << "with replacement";
+}
+
+TEST(Sampler, ClassBalancedWeightsAreThoseOfAst) {
+  const TemporaryFolder folder;
+  write_small_set(folder.path(), {16, 4});
+  const auto shards = ShardSet::open(folder.path());
+  // Labels of record n are its bits; of records 3, 5, 6 and 8: a and b, a and c, b and c, d.
+  std::vector<Example> examples;
+  for (const std::int64_t record : {3, 5, 6, 8})
+    examples.push_back({.record = record, .start = 0, .length = 1});
+  const auto weights = class_balanced_weights(shards, examples);
+  ASSERT_EQ(weights.size(), 4U);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_DOUBLE_EQ(weights[i], 2 * 1000 / 2.01);
+  EXPECT_DOUBLE_EQ(weights[3], 1000 / 1.01);
+  examples.push_back({.record = 16});
+  expect_error([&] { class_balanced_weights(shards, examples); },
+               {folder.path().native(), "16.ogg", "no label", "shuffle"});
 }
 
 TEST(Sampler, SequentialIsAsGiven) {

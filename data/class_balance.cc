@@ -1,0 +1,33 @@
+#include "data/class_balance.h"
+
+#include <cstdint>
+#include <string>
+
+#include "base/error.h"
+#include "data/catalog.h"
+
+namespace tutti::data {
+
+std::vector<double> class_balanced_weights(const ShardSet& shards, std::span<const Example> examples) {
+  std::vector<std::int64_t> count(shards.classes().size());
+  for (const auto& example : examples) {
+    const auto labels = shards.labels(example.record);
+    if (labels.empty()) {
+      throw Error(text("'", shards.folder().native(), "' cannot be sampled by class"),
+                  text("its clip '", std::string(shards.key(example.record)), "' has no label"),
+                  "Say data.sampling = \"shuffle\", or label it.");
+    }
+    for (const auto& label : labels) ++count[static_cast<std::size_t>(label.index)];
+  }
+  std::vector<double> weights;
+  weights.reserve(examples.size());
+  for (const auto& example : examples) {
+    double weight = 0;
+    for (const auto& label : shards.labels(example.record))
+      weight += 1000 / (static_cast<double>(count[static_cast<std::size_t>(label.index)]) + 0.01);
+    weights.push_back(weight);
+  }
+  return weights;
+}
+
+}  // namespace tutti::data
