@@ -65,8 +65,9 @@ def main():
     parser.add_argument("--output", type=pathlib.Path, required=True, help="folder of the runs")
     parser.add_argument("--recipe", default="recipes/ast/esc50.toml")
     parser.add_argument("--ranks", type=int, default=1)
-    parser.add_argument("--held-out", action="store_true", help="also choose an epoch on a fold held out of the training folds")
-    parser.add_argument("--set", dest="assignments", action="append", default=[], metavar="KEY=VALUE", help="of the recipe")
+    parser.add_argument("--held-out", action="store_true", help="also choose an epoch on a fold held out of training")
+    parser.add_argument("--set", dest="assignments", action="append", default=[], metavar="KEY=VALUE",
+                        help="set a key of the recipe")
     parser.add_argument("--tutti", default=PROGRAM, help=f"the program (default: {PROGRAM})")
     arguments = parser.parse_args()
 
@@ -74,7 +75,8 @@ def main():
         run = arguments.output / f"{name}-{test}"
         assignments = [*arguments.assignments, *roles(test, held_out), "train.validate_every=1"]
         print(f"{run}: trained without fold {test}, which it is tested on", file=sys.stderr, flush=True)
-        tutti(["train", arguments.recipe, "--output", str(run), *set_options(assignments)], arguments.ranks, arguments.tutti)
+        tutti(["train", arguments.recipe, "--output", str(run), *set_options(assignments)],
+              arguments.ranks, arguments.tutti)
         return run
 
     rows = rows_of_four_folds([validations(train("fold", test, False)) for test in FOLDS])
@@ -82,8 +84,8 @@ def main():
         scores = []
         for test in FOLDS:
             run = train("held-out", test, True)
-            row = json.loads(tutti(["evaluate", str(run), "--fold", test, "--json"], 1, arguments.tutti).splitlines()[-1])
-            scores.append(row["accuracy"])
+            rows_of_run = tutti(["evaluate", str(run), "--fold", test, "--json"], 1, arguments.tutti)
+            scores.append(json.loads(rows_of_run)["accuracy"])
         rows.append(("chosen on a held-out fold, by each fold; trained on three", "", scores))
     print(table(rows))
 

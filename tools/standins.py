@@ -104,8 +104,8 @@ def write_audioset(folder, recordings, rng):
     mids = {label: f"/m/0st{i:02}_" for i, label in enumerate(labels)}
     all_mids = [*mids.values(), "/t/dd00000"]
     new_folder(folder)
-    write_lines(folder / "class_labels_indices.csv",
-                ["index,mid,display_name", *(f"{i},{mid},{quoted(name)}" for i, (mid, name) in enumerate(zip(all_mids, names)))])
+    classes = [f"{i},{mid},{quoted(name)}" for i, (mid, name) in enumerate(zip(all_mids, names))]
+    write_lines(folder / "class_labels_indices.csv", ["index,mid,display_name", *classes])
     of_set = {name: [] for name in SEGMENTS}
     for recording, name in by_fold(recordings, SEGMENTS):
         of_set[name].append(recording)

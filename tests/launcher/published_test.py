@@ -163,6 +163,11 @@ class Published(unittest.TestCase):
         self.assertIn("accuracy", row)
         self.assertEqual(flat((output / "recipe.toml").read_text())["checkpoint.best"], "accuracy")
 
+    def test_shards_are_made_as_published(self):
+        for name, shards in self.shards.items():
+            found = differences(recipe(f"{name}_shards"), flat((shards / "shard.toml").read_text()))
+            self.assertEqual(found, {"input.folder", "output.folder"}, name)
+
     def test_a_recipe_of_ours_for_32_gpus(self):
         found = differences(recipe("audioset_full"), recipe("audioset_full_32gpu"))
         self.assertEqual(found, {"train.batch", "train.precision", "optimizer.lr", "schedule.warmup_steps", "schedule.warmup_stride",
