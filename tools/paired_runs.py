@@ -24,9 +24,10 @@ import math
 import pathlib
 import re
 import statistics
-import subprocess
 import sys
 import tomllib
+
+from run_tutti import set_options, tutti
 
 # Two-sided 95% points of Student's t for 1, 2, ... degrees of freedom.
 T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
@@ -55,20 +56,11 @@ def folder_name(variant):
     return re.sub(r"[^a-z0-9.]+", "-", variant.lower()).strip("-")
 
 
-def tutti(arguments, ranks):
-    launch = ["launch", "-n", str(ranks), "--"] if ranks > 1 else []
-    done = subprocess.run(["build/release/tutti", *launch, *arguments], stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        sys.exit(f"paired_runs.py: tutti {' '.join(arguments)} ended with {done.returncode}")
-    return done.stdout
-
-
 def score(plan, variant, seed, output, ranks):
     run = output / f"{folder_name(variant['name'])}-{seed}"
     assignments = [f"train.seed={seed}", *plan["set"], *variant.get("set", [])]
-    sets = [word for assignment in assignments for word in ("--set", assignment)]
-    tutti(["train", plan["recipe"], "--output", str(run), *sets], ranks)
-    row = json.loads(tutti(["evaluate", str(run), "--fold", plan["fold"], "--json"], 1).splitlines()[-1])
+    tutti(["train", plan["recipe"], "--output", str(run), *set_options(assignments)], ranks)
+    row = json.loads(tutti(["evaluate", str(run), "--fold", plan["fold"], "--json"]).splitlines()[-1])
     if plan["metric"] not in row:
         sys.exit(f"paired_runs.py: {run} has no metric '{plan['metric']}', but {', '.join(row)}")
     return row[plan["metric"]]

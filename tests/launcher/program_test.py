@@ -89,14 +89,14 @@ def write_wave(path, rate, samples):
         file.writeframes(struct.pack(f"<{len(samples)}h", *samples))
 
 
-def recordings():
-    """Real syllables, 220 ms: four pieces each, of those that tests/golden/make_fbank.py cut out."""
+def recordings(step=4):
+    """Real syllables, 220 ms: four pieces each, from every step-th on, of those that tests/golden/make_fbank.py cut out."""
     raw = (Path(__file__).resolve().parents[1] / "golden" / "fbank.safetensors").read_bytes()
     size = struct.unpack("<Q", raw[:8])[0]
     entry = json.loads(raw[8 : 8 + size])["excerpts.samples"]
     count, length = entry["shape"]
     values = struct.unpack(f"<{count * length}h", raw[8 + size + entry["data_offsets"][0] : 8 + size + entry["data_offsets"][1]])
-    return [values[i * length : (i + 4) * length] for i in range(0, count - 3, 4)]
+    return [values[i * length : (i + 4) * length] for i in range(0, count - 3, step)]
 
 
 def make_sounds(folder):

@@ -3,12 +3,14 @@
 import importlib.util
 import math
 import pathlib
+import sys
 import tempfile
 import unittest
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "tools" / "paired_runs.py"
 spec = importlib.util.spec_from_file_location("paired_runs", SCRIPT)
 paired_runs = importlib.util.module_from_spec(spec)
+sys.path.insert(0, str(SCRIPT.parent))  # run_tutti
 spec.loader.exec_module(paired_runs)
 
 
