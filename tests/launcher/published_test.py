@@ -7,9 +7,7 @@ tested too.
 import csv
 import json
 import math
-import random
 import shutil
-import struct
 import subprocess
 import sys
 import tomllib
@@ -23,7 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 RECIPES = REPOSITORY / "recipes" / "ast"
 WORK = FOLDER / "published"
 SETS = {"audioset_balanced": "audioset", "audioset_full": "audioset", "esc50": "ESC-50", "speech_commands": "speech_commands"}
-DIM, GRID = 24, 24  # of the weights that stand in for DeiT's: a token's width, patches along each axis
+DIM = 24  # the width of a token
 
 # What a trial may change.
 PATHS = {"data.shards", "model.init"}
@@ -59,26 +57,6 @@ def write_manifest(folder):
     return folder / "manifest.csv"
 
 
-def write_deit(path):
-    """A distilled DeiT of one block, by timm's names."""
-    shapes = {"cls_token": [1, 1, DIM], "dist_token": [1, 1, DIM], "pos_embed": [1, GRID * GRID + 2, DIM],
-              "patch_embed.proj.weight": [DIM, 3, 16, 16], "patch_embed.proj.bias": [DIM]}
-    for norm in ("blocks.0.norm1", "blocks.0.norm2", "norm"):
-        shapes |= {f"{norm}.weight": [DIM], f"{norm}.bias": [DIM]}
-    for linear, rows, columns in (("blocks.0.attn.qkv", 3 * DIM, DIM), ("blocks.0.attn.proj", DIM, DIM), ("blocks.0.mlp.fc1", 4 * DIM, DIM),
-                                  ("blocks.0.mlp.fc2", DIM, 4 * DIM), ("head", 10, DIM), ("head_dist", 10, DIM)):
-        shapes |= {f"{linear}.weight": [rows, columns], f"{linear}.bias": [rows]}
-    rng = random.Random(1)
-    header, data = {}, b""
-    for name, shape in shapes.items():
-        count = math.prod(shape)
-        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + 4 * count]}
-        data += struct.pack(f"<{count}f", *(rng.gauss(0, 0.1) for _ in range(count)))
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
-
-
 def settings(**keys):
     """Arguments of a trial: a small model, every step on record, and keys as data__shards."""
     keys = {"model__size": "", "model__dim": DIM, "model__depth": 1, "model__heads": 2, "log__every_steps": 1, **keys}
@@ -97,7 +75,8 @@ class Published(unittest.TestCase):
         manifest = write_manifest(WORK / "recordings")
         subprocess.run([sys.executable, REPOSITORY / "tools" / "standins.py", WORK, "--from", manifest], check=True, stdout=subprocess.DEVNULL)
         cls.deit = WORK / "deit.safetensors"
-        write_deit(cls.deit)
+        subprocess.run([sys.executable, REPOSITORY / "tools" / "deit_standin.py", cls.deit, "--dim", str(DIM), "--depth", "1",
+                        "--grid", "24"], check=True)
         cls.shards = {}
         for name, folder in SETS.items():
             cls.shards[name] = WORK / f"{name}-shards"
