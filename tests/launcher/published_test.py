@@ -77,11 +77,11 @@ class Published(unittest.TestCase):
         cls.deit = WORK / "deit.safetensors"
         subprocess.run([sys.executable, REPOSITORY / "tools" / "deit_standin.py", cls.deit, "--dim", str(DIM), "--depth", "1",
                         "--grid", "24"], check=True)
-        cls.shards = {}
+        cls.shards, cls.log = {}, {}
         for name, folder in SETS.items():
             cls.shards[name] = WORK / f"{name}-shards"
-            run("shard", RECIPES / f"{name}_shards.toml", "--set", f"input.folder={WORK / folder}",
-                "--set", f"output.folder={cls.shards[name]}", ranks=2)
+            cls.log[name] = run("shard", RECIPES / f"{name}_shards.toml", "--set", f"input.folder={WORK / folder}",
+                                "--set", f"output.folder={cls.shards[name]}", ranks=2).stderr
 
     def trial(self, name, **keys):
         """Trains a published recipe on its stand-in at 2 ranks; folder and log."""
@@ -119,6 +119,7 @@ class Published(unittest.TestCase):
     def test_audioset_balanced(self):
         output, log = self.trial("audioset_balanced", model__init=self.deit, train__epochs=11)
         self.assertIn(f"{self.clips('balanced_train')} training clips, {self.clips('eval')} validation clips, 6 classes", log)
+        self.assertRegex(self.log["audioset_balanced"], r"eval_segments\.csv: 4 of \d+ clips have no sound file")
         self.assertIn("summed the three input channels", log)
         self.assertIn("v.pos_embed adapted", log)
         self.check_rates(output, [5e-5] * 10 + [2.5e-5])  # the authors' result.csv
