@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "base/error.h"
@@ -10,8 +11,8 @@
 
 namespace tutti::recipes {
 
-at::Tensor raw_features(const std::filesystem::path& path, const data::FeatureOptions& options,
-                        const data::Fbank& fbank, std::int64_t max_frames) {
+std::vector<float> samples_of(const std::filesystem::path& path, const data::FeatureOptions& options,
+                              std::int64_t max_frames) {
   const auto limit =
       max_frames > 0 ? data::sample_count(options, max_frames) : std::numeric_limits<std::int64_t>::max();
   auto waveform = data::decode(path, options.sample_rate, options.downmix, limit);
@@ -21,7 +22,21 @@ at::Tensor raw_features(const std::filesystem::path& path, const data::FeatureOp
                 text(samples, " samples at ", options.sample_rate, " Hz; one window takes ",
                      data::window_samples(options)));
   }
-  return fbank(torch::from_blob(waveform.samples.data(), {1, samples})).squeeze(0);
+  return std::move(waveform.samples);
+}
+
+at::Tensor stored_samples(std::span<const float> samples) {
+  auto stored = torch::empty({std::ssize(samples)}, torch::kInt16);
+  std::ranges::transform(samples, stored.mutable_data_ptr<std::int16_t>(), [](float sample) {
+    return static_cast<std::int16_t>(std::clamp(std::nearbyint(sample * 0x1p15F), -0x1p15F, 0x1p15F - 1));
+  });
+  return stored;
+}
+
+at::Tensor raw_features(const std::filesystem::path& path, const data::FeatureOptions& options,
+                        const data::Fbank& fbank, std::int64_t max_frames) {
+  auto samples = samples_of(path, options, max_frames);
+  return fbank(torch::from_blob(samples.data(), {1, std::ssize(samples)})).squeeze(0);
 }
 
 at::Tensor stored_features(const at::Tensor& raw_TM, const data::FeatureOptions& options) {

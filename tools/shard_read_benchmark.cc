@@ -44,7 +44,7 @@ void write_set(const fs::path& folder) {
       record.key = std::to_string(shard * kRecords + i);
       record.length = 1024;
       record.labels = {{0, 1}};
-      record.values.resize(record_bytes(schema), static_cast<std::byte>(i % 64));
+      record.values.resize(1024 * record_layout(schema).step_bytes(), static_cast<std::byte>(i % 64));
     }
     files.push_back(shard_file_name("benchmark", shard, kShards));
     write_shard(folder / files.back(), schema, records);
@@ -89,8 +89,8 @@ double median(std::vector<double> values) {
 void measure(const fs::path& folder) {
   const ShardSet set = ShardSet::open(folder);
   const ShardIndex& index = set.index();
-  const std::size_t bytes = record_bytes(index.schema);
-  const std::int64_t frames = index.schema.features.frames;
+  const std::int64_t frames = set.layout().most_steps;
+  const std::size_t bytes = static_cast<std::size_t>(frames) * set.layout().step_bytes();
   const std::vector<std::int64_t> order = random_order(set);
 
   struct Place {

@@ -13,6 +13,9 @@ rm -f $corpus/*/seed-*
 "$make_shards" "$folder" seed
 cp "$folder/index.json" $corpus/index/seed-set
 cp "$folder"/*.h5 $corpus/shard/seed-shard
+"$make_shards" "$folder/waveform" seed waveform
+cp "$folder/waveform/index.json" $corpus/index/seed-waveforms
+cp "$folder/waveform"/*.h5 $corpus/shard/seed-waveforms
 
 cp recipes/gcin/tone.toml $corpus/recipe/seed-tone
 cp recipes/gcin/rime.toml $corpus/recipe/seed-rime
