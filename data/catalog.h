@@ -56,4 +56,10 @@ Catalog read_manifest(const std::filesystem::path& manifest,
 // in `root`. Throws Error for a missing folder, one without clips, and names that are not UTF-8.
 Catalog read_folders(const std::filesystem::path& root, const Strings& classes = {});
 
+// All files below a folder, without classes or labels, for pre-training. Order, keys and what is passed over
+// as in read_folders(), but files directly in `root` count, too. One clip in twenty, by the XXH3 of its key,
+// is in fold validation, the others in train. Throws Error for a missing folder, one without files, and names
+// that are not UTF-8.
+Catalog read_files(const std::filesystem::path& root);
+
 }  // namespace tutti::data

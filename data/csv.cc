@@ -72,6 +72,23 @@ std::vector<CsvRow> read_csv(const std::filesystem::path& path) {
   return parser.take_rows();
 }
 
+std::string csv_line(const Strings& fields) {
+  std::string line;
+  for (const auto& field : fields) {
+    if (!line.empty()) line += ',';
+    const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
+    const bool blank_at_an_end = !field.empty() && (is_blank(field.front()) || is_blank(field.back()));
+    if (field.find_first_of(",\"\r\n") == std::string::npos && !blank_at_an_end && !field.empty()) {
+      line += field;
+      continue;
+    }
+    std::string quoted(csv_write(nullptr, 0, field.data(), field.size()), '\0');
+    csv_write(quoted.data(), quoted.size(), field.data(), field.size());
+    line += quoted;
+  }
+  return line + '\n';
+}
+
 Error csv_error(const std::filesystem::path& path, std::int64_t line, std::string_view reason,
                 std::string_view suggestion) {
   return Error(text("line ", line, " of '", path.native(), "' cannot be used"), reason, suggestion);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,6 +21,9 @@ struct CsvRow {
 // none; blanks around unquoted fields are dropped. Throws Error that names file and line: unbalanced
 // quotes, text that is not UTF-8.
 std::vector<CsvRow> read_csv(const std::filesystem::path& path);
+
+// One line with its end, LF: what read_csv() reads back as these fields. They are quoted where they must be.
+std::string csv_line(const Strings& fields);
 
 // What is wrong with a line of the file.
 Error csv_error(const std::filesystem::path& path, std::int64_t line, std::string_view reason,

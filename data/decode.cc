@@ -141,36 +141,61 @@ std::optional<std::size_t> first_not_finite(std::span<const float> samples) {
 
 }  // namespace
 
-Waveform decode(const std::filesystem::path& path, std::int64_t sample_rate, const std::string& downmix,
-                std::int64_t limit) {
-  SoundFile file(path);
-  Waveform wave{.samples = {}, .rate = sample_rate};
+struct SoundStream::State {
+  State(const std::filesystem::path& path, std::int64_t sample_rate, const std::string& downmix)
+      : file(path), rate(sample_rate), mean(downmix == "mean") {
+    if (file.rate() != rate) resampler.emplace(file.rate(), rate);
+  }
+
+  SoundFile file;
+  std::int64_t rate;
+  bool mean;
   std::optional<Resampler> resampler;
-  if (file.rate() != sample_rate) resampler.emplace(file.rate(), sample_rate);
-
-  const double expected = static_cast<double>(file.frames()) * static_cast<double>(sample_rate) /
-                          static_cast<double>(file.rate());
-  const double reserved = std::min({expected + 1, static_cast<double>(limit) + kBlock, kMostReserved});
-  wave.samples.reserve(static_cast<std::size_t>(reserved));
-
   std::vector<float> mixed;
   std::int64_t decoded = 0;
-  while (static_cast<std::int64_t>(wave.samples.size()) < limit) {
-    const auto frames = file.read();
-    if (frames.empty()) {
-      if (decoded == 0) throw file.failure("it holds no samples");
-      if (resampler) resampler->finish(wave.samples);
-      break;
-    }
-    const auto mono = downmix_frames(frames, file.channels(), downmix == "mean", mixed);
-    if (const auto bad = first_not_finite(mono))
-      throw file.failure(text("sample ", decoded + static_cast<std::int64_t>(*bad), " is not finite"));
-    decoded += static_cast<std::int64_t>(mono.size());
-    if (resampler) {
-      resampler->push(mono, wave.samples);
-    } else {
-      wave.samples.insert(wave.samples.end(), mono.begin(), mono.end());
-    }
+};
+
+SoundStream::SoundStream(const std::filesystem::path& path, std::int64_t sample_rate,
+                         const std::string& downmix)
+    : state_(std::make_unique<State>(path, sample_rate, downmix)) {}
+SoundStream::SoundStream(SoundStream&&) noexcept = default;
+SoundStream& SoundStream::operator=(SoundStream&&) noexcept = default;
+SoundStream::~SoundStream() = default;
+
+double SoundStream::promised() const {
+  const auto& file = state_->file;
+  return static_cast<double>(file.frames()) * static_cast<double>(state_->rate) /
+         static_cast<double>(file.rate());
+}
+
+bool SoundStream::read(std::vector<float>& out) {
+  auto& [file, rate, mean, resampler, mixed, decoded] = *state_;
+  const auto frames = file.read();
+  if (frames.empty()) {
+    if (decoded == 0) throw file.failure("it holds no samples");
+    if (resampler) resampler->finish(out);
+    return false;
+  }
+  const auto mono = downmix_frames(frames, file.channels(), mean, mixed);
+  if (const auto bad = first_not_finite(mono))
+    throw file.failure(text("sample ", decoded + static_cast<std::int64_t>(*bad), " is not finite"));
+  decoded += static_cast<std::int64_t>(mono.size());
+  if (resampler) {
+    resampler->push(mono, out);
+  } else {
+    out.insert(out.end(), mono.begin(), mono.end());
+  }
+  return true;
+}
+
+Waveform decode(const std::filesystem::path& path, std::int64_t sample_rate, const std::string& downmix,
+                std::int64_t limit) {
+  SoundStream stream(path, sample_rate, downmix);
+  Waveform wave{.samples = {}, .rate = sample_rate};
+  const double reserved =
+      std::min({stream.promised() + 1, static_cast<double>(limit) + kBlock, kMostReserved});
+  wave.samples.reserve(static_cast<std::size_t>(reserved));
+  while (static_cast<std::int64_t>(wave.samples.size()) < limit && stream.read(wave.samples)) {
   }
   if (static_cast<std::int64_t>(wave.samples.size()) > limit)
     wave.samples.resize(static_cast<std::size_t>(limit));

@@ -12,10 +12,9 @@ FeatureSums& FeatureSums::operator+=(const FeatureSums& other) {
   return *this;
 }
 
-FeatureSums sum_features(std::span<const c10::Half> values, std::int64_t mels) {
+FeatureSums sum_features(std::span<const float> values, std::int64_t mels) {
   FeatureSums sums;
-  for (const c10::Half stored : values) {
-    const double value = static_cast<float>(stored);
+  for (const double value : values) {
     sums.sum += value;
     sums.squares += value * value;
   }

@@ -2,14 +2,12 @@
 // Mean and standard deviation of features, by way of sums: kept by shard and added in their order, so that
 // the statistics of a data set do not depend on who computed which part.
 
-#include <c10/util/Half.h>
-
 #include <cstdint>
 #include <span>
 
 namespace tutti::data {
 
-// Over raw log-mel values as they are stored, rounded to float16.
+// Over raw log-mel values as shards of spectrograms store them, rounded to float16.
 struct FeatureSums {
   double sum = 0;
   double squares = 0;
@@ -18,8 +16,8 @@ struct FeatureSums {
   FeatureSums& operator+=(const FeatureSums& other);
 };
 
-// Of whole frames, one after another.
-FeatureSums sum_features(std::span<const c10::Half> values, std::int64_t mels);
+// Of whole frames, one after another, rounded as they are stored.
+FeatureSums sum_features(std::span<const float> values, std::int64_t mels);
 
 struct Statistics {
   double mean = 0;

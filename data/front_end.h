@@ -12,8 +12,7 @@ namespace tutti::data {
 
 // In this order (AST's dataloader.py: mixup, fbank, padding, SpecAugment, normalisation, noise, roll):
 //   1. raw log-mel in float32, of waveforms by the fbank
-//   2. mixup: of waveforms before the fbank, which is AST's; of spectrograms by their energies
-//   (data/log_mel.h)
+//   2. mixup: of waveforms before the fbank, which is AST's; of spectrograms by their energies (log_mel.h)
 //   3. time stretch by linear interpolation between frames
 //   4. gain: + g ln(10) / 10 where there is sound, not below the floor
 //   5. frames beyond the clip: 0 or the floor, as FeatureOptions::padding says

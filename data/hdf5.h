@@ -1,5 +1,5 @@
 #pragma once
-// HDF5's C interface with owners and errors. Only the .cc files that write and open shards include this.
+// HDF5's C interface with owners and errors. Only what writes and opens files includes this.
 
 #include <hdf5.h>
 

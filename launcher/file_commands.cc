@@ -1,10 +1,8 @@
-// tutti predict, features, forward, inspect, report, import, export: on one process.
+// tutti features, forward, inspect, report, import, export: on one process.
 
 #include <CLI/CLI.hpp>
 
-#include <iomanip>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -17,50 +15,6 @@
 #include "recipes/session.h"
 
 namespace tutti {
-
-Command predict_command(CLI::App& program) {
-  struct Options {
-    std::string checkpoint;
-    Strings audio;
-    std::int64_t top = 5;
-    bool json = false;
-  };
-  auto* app = program.add_subcommand("predict", "The top classes of sound files");
-  auto options = std::make_shared<Options>();
-  app->add_option("CHECKPOINT", options->checkpoint, "Checkpoint folder, run folder or weight file")
-      ->required();
-  app->add_option("AUDIO", options->audio, "Sound files of any kind that libsndfile reads")->required();
-  app->add_option("--top", options->top, "How many classes")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
-  app->add_flag("--json", options->json, "One JSON object a file, a line each");
-  app->footer("Example:\n  tutti predict runs/rime some.wav other.ogg --top 3");
-  return {app, [options](const Job& job) {
-            const auto trained = recipes::load_model(options->checkpoint, job.console.log);
-            int exit_code = kDone;
-            for (const auto& path : options->audio) {
-              try {
-                const auto classes = recipes::predict(trained, path, options->top);
-                if (options->json) {
-                  nlohmann::ordered_json row = {{"file", path}, {"classes", nlohmann::json::array()}};
-                  for (const auto& c : classes)
-                    row["classes"].push_back({{"name", c.name}, {"score", c.score}});
-                  std::cout << row.dump() << '\n';
-                  continue;
-                }
-                std::cout << path << '\n';
-                for (const auto& c : classes) {
-                  std::cout << "  " << std::fixed << std::setprecision(3) << c.score << "  " << c.name
-                            << '\n';
-                }
-              } catch (const Error& error) {
-                job.console.log.error(error.what());
-                exit_code = kFailed;
-              }
-            }
-            return exit_code;
-          }};
-}
 
 Command features_command(CLI::App& program) {
   struct Options {

@@ -1,16 +1,12 @@
-// tutti shard, train, evaluate: the jobs that run on many ranks.
+// tutti shard, train: the jobs that run on many ranks.
 
 #include <CLI/CLI.hpp>
 
-#include <iomanip>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
-#include "base/error.h"
+#include "data/features.h"
 #include "launcher/commands.h"
-#include "recipes/evaluate.h"
-#include "recipes/model_file.h"
-#include "recipes/resolve.h"
+#include "recipes/config.h"
 #include "recipes/shard.h"
 #include "recipes/train.h"
 
@@ -24,27 +20,15 @@ constexpr auto kAssignmentHelp =
 // Seconds. Before the first step ranks read, check and connect, each at a pace of its own.
 constexpr double kStartUpLimit = 600;
 
-void print_table(const std::vector<nlohmann::ordered_json>& rows) {
-  for (const auto& row : rows) {
-    std::cout << row["checkpoint"].get<std::string>() << "  " << row["fold"].get<std::string>() << "  "
-              << row["count"] << " clips";
-    for (const auto& [name, value] : row.items()) {
-      if (value.is_number_float())
-        std::cout << "  " << name << ' ' << std::fixed << std::setprecision(4) << value.get<double>();
-    }
-    std::cout << '\n';
-  }
-}
-
 // In TOML, to be put into a recipe.
 int print_statistics(const recipes::ShardConfig& config, const dist::Communicator& world,
                      const recipes::Console& console) {
   const auto found = recipes::measure_statistics(config, world, console);
   for (const auto& file : found.unreadable) console.log.error("left out: ", file.reason);
   if (world.rank() == 0) {
-    const nlohmann::json mean = found.statistics.mean, std = found.statistics.std;
-    std::cout << "# over " << found.statistics.frames << " frames of " << found.of
-              << "\n[features]\nmean = " << mean << "\nstd = " << std << std::endl;
+    data::Normalisation normalisation{found.statistics.mean, found.statistics.std};
+    std::cout << "# over " << found.statistics.frames << " frames of " << found.of << '\n'
+              << recipes::to_toml(recipes::Sections{{"features", data::fields(normalisation)}}) << std::flush;
   }
   return found.unreadable.empty() || config.output.allow_unreadable ? kDone : kFailed;
 }
@@ -118,58 +102,6 @@ Command train_command(CLI::App& program) {
                 recipes::train(recipe, options->output, options->max_steps, job.environment.world(),
                                job.console, [&] { job.environment.set_hang_limit(limit); });
             return outcome == recipes::TrainOutcome::finished ? kDone : kStoppedBySignal;
-          }};
-}
-
-Command evaluate_command(CLI::App& program) {
-  struct Options {
-    Strings checkpoints, folds;
-    std::string data, device = "auto";
-    bool json = false;
-  };
-  auto* app = program.add_subcommand("evaluate", "Score checkpoints on shards");
-  auto options = std::make_shared<Options>();
-  app->add_option("CHECKPOINT", options->checkpoints,
-                  "Checkpoint folders, run folders (their best) or weight files")
-      ->required();
-  app->add_option("--data", options->data, "Folder of shards (default: the recipe's)");
-  app->add_option("--fold", options->folds, "Folds to score (default: the recipe's test folds)")
-      ->allow_extra_args(false);
-  app->add_option("--device", options->device, "auto, cpu or cuda")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
-  app->add_flag("--json", options->json, "One JSON object a checkpoint, a line each");
-  app->footer("Example:\n  tutti evaluate runs/rime --fold test");
-  return {app, [options](const Job& job) {
-            const auto world = job.environment.world();
-            const auto session = recipes::open_session(world, options->device, 0, {});
-            std::vector<nlohmann::ordered_json> rows;
-            for (const auto& checkpoint : options->checkpoints) {
-              auto trained = recipes::load_model(checkpoint, job.console.log);
-              const auto shards =
-                  data::ShardSet::open(options->data.empty() ? trained.recipe.data.shards : options->data);
-              recipes::resolve(trained.recipe, shards, session.device);
-              if (shards.classes() != trained.classes) {
-                throw Error(text("'", checkpoint, "' was trained on other classes than '",
-                                 shards.folder().string(), "' has"));
-              }
-              const auto folds = options->folds.empty() ? trained.recipe.data.test : options->folds;
-              trained.model->to(session.device);
-              const auto evaluation =
-                  recipes::evaluate(*trained.model, trained.recipe, shards, shards.records(folds), session);
-              std::string fold_names;
-              for (const auto& fold : folds) fold_names += (fold_names.empty() ? "" : ",") + fold;
-              nlohmann::ordered_json row = {
-                  {"checkpoint", checkpoint}, {"fold", fold_names}, {"count", evaluation.count}};
-              for (const auto& [name, value] : evaluation.metrics) row[name] = value;
-              rows.push_back(row);
-            }
-            if (world.rank() != 0) return kDone;
-            if (!options->json) print_table(rows);
-            if (options->json) {
-              for (const auto& row : rows) std::cout << row.dump() << '\n';
-            }
-            std::cout.flush();
-            return kDone;
           }};
 }
 

@@ -12,15 +12,14 @@
 #include "models/layers.h"
 #include "models/model.h"
 #include "models/registry.h"
-#include "models/transformer_block.h"
+#include "models/vision_transformer.h"
 
 namespace tutti::models {
 
 class Ast : public Model {
  public:
-  // Checks and completes the options by resolved(). Initial values as the authors' without ImageNet:
-  // normal .02 for tokens, positions and the blocks' linear layers, zero for their biases; PyTorch's
-  // defaults for the patch projection and the last linear layer.
+  // Checks and completes the options by resolved(). Initial values: VisionTransformer's, and PyTorch's
+  // default for the last linear layer.
   Ast(const AstOptions& options, const ClipShape& shape, std::uint64_t seed);
 
   // [B, frames, mels] -> [B, classes].
@@ -36,11 +35,7 @@ class Ast : public Model {
   Metadata metadata() const override;  // the patch grid
 
  private:
-  struct PatchEmbedding;
-  struct VisionTransformer;
-
   void initialise(std::uint64_t seed);
-  void check_input(const at::Tensor& input) const;
 
   AstOptions options_;
   ClipShape shape_;

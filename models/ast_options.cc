@@ -103,6 +103,11 @@ Fields fields(AstOptions& o) {
        .meaning = "of every LayerNorm; 0: the authors' 1e-6, and 1e-5 before the classifier",
        .least = 0,
        .most = 1},
+      {.name = "positions",
+       .target = &o.positions,
+       .meaning = "how weights learnt on fewer patches along an axis get positions for more: bilinear, or "
+                  "those of the nearest patch",
+       .choices = {"bilinear", "nearest"}},
   };
 }
 
@@ -115,7 +120,7 @@ AstOptions resolved(AstOptions options, const ClipShape& shape) {
   if (options.dim % options.heads != 0) {
     throw UsageError(text("model.dim = ", options.dim, " is not divisible by model.heads = ", options.heads));
   }
-  if (static_cast<std::int64_t>(static_cast<double>(options.dim) * options.mlp_ratio) < 1) {
+  if (hidden_width(options) < 1) {
     throw UsageError(
         text("model.mlp_ratio = ", options.mlp_ratio, " leaves no MLP at model.dim = ", options.dim));
   }
@@ -132,6 +137,14 @@ PatchGrid patch_grid(const AstOptions& options, const ClipShape& shape) {
           fitting(shape.frames, options.patch[1], options.stride[1])};
 }
 
+std::int64_t hidden_width(const AstOptions& options) {
+  return static_cast<std::int64_t>(static_cast<double>(options.dim) * options.mlp_ratio);
+}
+
 std::int64_t leading_tokens(const AstOptions& options) { return options.head == "cls" ? 1 : 2; }
+
+std::int64_t token_count(const AstOptions& options, const ClipShape& shape) {
+  return leading_tokens(options) + patch_grid(options, shape).patches();
+}
 
 }  // namespace tutti::models

@@ -20,6 +20,7 @@ struct AstOptions {
   double drop_path = 0.0;
   double dropout = 0.0;
   double norm_epsilon = 0.0;  // 0: the authors'
+  std::string positions = "bilinear";
 };
 
 Fields fields(AstOptions& options);
@@ -45,8 +46,14 @@ AstOptions resolved(AstOptions options, const ClipShape& shape);
 
 PatchGrid patch_grid(const AstOptions& options, const ClipShape& shape);
 
+// The MLP's width.
+std::int64_t hidden_width(const AstOptions& options);
+
 // Tokens before the patches: 1 for head "cls", else 2. (SSAST's mean-of-patches models carry the CLS
 // and DIST tokens too, though their head does not read them.)
 std::int64_t leading_tokens(const AstOptions& options);
+
+// These and the patches.
+std::int64_t token_count(const AstOptions& options, const ClipShape& shape);
 
 }  // namespace tutti::models

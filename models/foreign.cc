@@ -156,6 +156,7 @@ void take_pretraining(Weights& weights, std::vector<std::string>& report) {
       patch->second.numel() > 0) {
     const PatchGrid grid{*mels / patch->second.size(2), *frames / patch->second.size(3)};
     weights.metadata.emplace(kPositionalGrid, to_text(grid));
+    weights.metadata.emplace(kPretrainingClip, to_text(PatchGrid{*mels, *frames}));
     report.push_back(
         text("p_input_fdim and p_input_tdim say a grid of ", to_text(grid), " patches (mels x frames)"));
   }

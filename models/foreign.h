@@ -10,14 +10,18 @@
 namespace tutti::models {
 
 // Recognised by their names:
-//   - the authors' SSAST: what pre-training alone needs (mask_embed, cpredlayer, gpredlayer) is left out,
-//     and the grid of its positions is taken from p_input_fdim and p_input_tdim;
+//   - the authors' SSAST: what pre-training alone needs (mask_embed, cpredlayer, gpredlayer) is left out, and
+//     p_input_fdim and p_input_tdim become metadata: the grid of its positions, and kPretrainingClip;
 //   - ImageNet's DeiT and ViT (timm's names): the prefix "v." is added, the three input channels are summed
 //     (ast_models.py of the authors, line 86), the grid of positions is square;
 //   - Hugging Face's AST, by the names before transformers 5 and since: query, key and value are joined.
 // Each change is a line of the report. Names that belong to none of these stay as they are. Throws Error that
 // names the source when two tensors would get one name, or a part of query, key and value is missing.
 void take_authors_names(Weights& weights, std::vector<std::string>& report);
+
+// The key in the metadata of an SSAST for the size of the clips that it was trained on, as "128x1024": mels,
+// then frames.
+inline constexpr auto kPretrainingClip = "pretraining_clip";
 
 // load_tensors(), without the prefix "module.", under these names.
 Weights load_foreign(const std::filesystem::path& path, std::vector<std::string>& report);

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/upsample_bilinear2d.h>
+#include <ATen/ops/upsample_nearest2d.h>
 
 #include <array>
 #include <charconv>
@@ -16,20 +17,23 @@ at::Tensor middle(const at::Tensor& grid, std::int64_t dimension, std::int64_t l
   return grid.narrow(dimension, grid.size(dimension) / 2 - length / 2, length);
 }
 
-at::Tensor bilinear(const at::Tensor& grid, std::int64_t rows, std::int64_t columns) {
+at::Tensor interpolated(const at::Tensor& grid, std::int64_t rows, std::int64_t columns,
+                        std::string_view method) {
+  if (method == "nearest") return at::upsample_nearest2d(grid.contiguous(), {rows, columns});
   return at::upsample_bilinear2d(grid.contiguous(), {rows, columns}, /*align_corners=*/false);
 }
 
 }  // namespace
 
-at::Tensor adapted_positions(const at::Tensor& positions, std::int64_t leading, PatchGrid from,
-                             PatchGrid to) {
+at::Tensor adapted_positions(const at::Tensor& positions, std::int64_t leading, PatchGrid from, PatchGrid to,
+                             std::string_view method) {
   const auto dim = positions.size(2);
   const auto tokens = positions.narrow(1, 0, leading);
   const auto patches = positions.narrow(1, leading, from.patches());
   auto grid = patches.transpose(1, 2).reshape({1, dim, from.mels, from.frames});
-  grid = to.frames <= from.frames ? middle(grid, 3, to.frames) : bilinear(grid, from.mels, to.frames);
-  grid = to.mels <= from.mels ? middle(grid, 2, to.mels) : bilinear(grid, to.mels, to.frames);
+  grid = to.frames <= from.frames ? middle(grid, 3, to.frames)
+                                  : interpolated(grid, from.mels, to.frames, method);
+  grid = to.mels <= from.mels ? middle(grid, 2, to.mels) : interpolated(grid, to.mels, to.frames, method);
   return at::cat({tokens, grid.reshape({1, dim, to.patches()}).transpose(1, 2)}, 1).contiguous();
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "models/ast_options.h"
 
@@ -12,9 +13,12 @@ namespace tutti::models {
 
 // [1, leading + from.patches(), D] -> [1, leading + to.patches(), D]. First time, then frequency: a
 // shorter axis cuts the middle out (from from/2 - to/2 on), a longer one is interpolated bilinearly
-// (align_corners = false). The leading tokens stay. (Gong et al. 2021, section 2.2; ast_models.py of
-// the authors, lines 91-107 and 141-154.)
-at::Tensor adapted_positions(const at::Tensor& positions, std::int64_t leading, PatchGrid from, PatchGrid to);
+// (align_corners = false) or, with `method` "nearest", repeats its nearest, as in their ablations. The
+// leading tokens stay. (Gong et al. 2021, section 2.2; ast_models.py of the authors, lines 91-107 and
+// 141-154.) SSAST's code differs where it fails: it interpolates to 8 rows whatever the grid has, and cuts
+// rows by the number of columns (its ast_models.py, lines 192-204); for 128 mels both do the same.
+at::Tensor adapted_positions(const at::Tensor& positions, std::int64_t leading, PatchGrid from, PatchGrid to,
+                             std::string_view method = "bilinear");
 
 // The grid of a weight file that does not tell it, from its number of patches. The published ones are
 // recognised: 12 x 101 (AST, AudioSet), 8 x 64 (SSAST, patches) and, for ImageNet, 24 x 24 and

@@ -4,10 +4,11 @@
 
 #include "base/error.h"
 #include "models/ast.h"
+#include "models/ssast.h"
 
 namespace tutti::models {
 
-std::vector<ModelSpec> model_specs() { return {ast_spec()}; }
+std::vector<ModelSpec> model_specs() { return {ast_spec(), ssast_spec()}; }
 
 ModelSpec find(std::string_view name) {
   std::string known;

@@ -11,10 +11,15 @@
 #include "base/fields.h"
 #include "models/ast_options.h"
 #include "models/model.h"
+#include "models/ssast_options.h"
 
 namespace tutti::models {
 
 enum class InputKind { spectrogram, image, waveform };
+
+// classification: logits over the classes. pretraining: no labels are read, and the outputs of a clip are the
+// loss and what else is measured of it, each with its name in heads().
+enum class Task { classification, pretraining };
 
 // The table [model] of a recipe.
 struct ModelOptions {
@@ -24,14 +29,15 @@ struct ModelOptions {
   std::int64_t mels = 0;     // likewise
   std::string init;          // a weight file or checkpoint to start from
   Strings init_skip;         // patterns of parameters that do not
-  AstOptions ast;
+  AstOptions ast;            // of ssast, too
+  SsastOptions ssast;
 };
 
 // `name`, `classes`, `init`, then the keys of the family that options.name selects now: so read `name`
 // first, then ask again. Throws UsageError for an unknown name.
 Fields fields(ModelOptions& options);
 
-// A named slice [begin, end) of the logits.
+// A named slice [begin, end) of the outputs.
 struct Head {
   std::string name;
   std::int64_t begin = 0;
@@ -50,6 +56,7 @@ struct ModelSpec {
   std::string name;
   std::string summary;  // one line for --help
   InputKind input_kind;
+  Task task;
   std::function<Fields(ModelOptions&)> fields;  // the family's own keys
   // Initial values depend on the seed and on each parameter's name and shape alone.
   std::function<std::shared_ptr<Model>(const ModelOptions&, std::uint64_t seed)> build;

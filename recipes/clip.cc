@@ -5,9 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
-#include "base/error.h"
 #include "data/decode.h"
+#include "data/frame_stream.h"
 
 namespace tutti::recipes {
 
@@ -17,11 +18,7 @@ std::vector<float> samples_of(const std::filesystem::path& path, const data::Fea
       max_frames > 0 ? data::sample_count(options, max_frames) : std::numeric_limits<std::int64_t>::max();
   auto waveform = data::decode(path, options.sample_rate, options.downmix, limit);
   const auto samples = static_cast<std::int64_t>(waveform.samples.size());
-  if (samples < data::window_samples(options)) {
-    throw Error(text("'", path.string(), "' is too short"),
-                text(samples, " samples at ", options.sample_rate, " Hz; one window takes ",
-                     data::window_samples(options)));
-  }
+  if (samples < data::window_samples(options)) throw data::too_short(path, options, samples);
   return std::move(waveform.samples);
 }
 
@@ -46,10 +43,16 @@ at::Tensor stored_features(const at::Tensor& raw_TM, const data::FeatureOptions&
   return stored;
 }
 
-data::Batch batch_of(const at::Tensor& raw_TM, const data::FeatureOptions& options) {
+data::Batch batch_of(std::span<const at::Tensor> raw_TM, const data::FeatureOptions& options) {
+  std::vector<at::Tensor> rows;
+  std::vector<std::int32_t> lengths;
+  for (const auto& clip_TM : raw_TM) {
+    rows.push_back(stored_features(clip_TM, options));
+    lengths.push_back(static_cast<std::int32_t>(std::min(clip_TM.size(0), options.frames)));
+  }
   data::Batch batch;
-  batch.input = stored_features(raw_TM, options).unsqueeze(0);
-  batch.length = torch::tensor({std::min(raw_TM.size(0), options.frames)}, torch::kInt32);
+  batch.input = torch::stack(rows);
+  batch.length = torch::tensor(lengths, torch::kInt32);
   return batch;
 }
 

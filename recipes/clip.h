@@ -31,7 +31,7 @@ at::Tensor raw_features(const std::filesystem::path& path, const data::FeatureOp
 // the floor.
 at::Tensor stored_features(const at::Tensor& raw_TM, const data::FeatureOptions& options);
 
-// A batch of one clip, as the loader makes it for evaluation; it has no target.
-data::Batch batch_of(const at::Tensor& raw_TM, const data::FeatureOptions& options);
+// A batch of clips, as the loader makes it for evaluation; it has no targets.
+data::Batch batch_of(std::span<const at::Tensor> raw_TM, const data::FeatureOptions& options);
 
 }  // namespace tutti::recipes

@@ -35,21 +35,29 @@ void save_atomically(const fs::path& path, const std::vector<models::NamedTensor
 
 }  // namespace
 
+std::vector<ClassScore> top_scores(const at::Tensor& scores_C, const Strings& classes, std::int64_t top) {
+  const auto [values, indices] = scores_C.topk(std::min(top, scores_C.numel()));
+  std::vector<ClassScore> result;
+  for (std::int64_t i = 0; i < values.numel(); ++i) {
+    result.push_back(
+        {classes.at(static_cast<std::size_t>(indices[i].item<std::int64_t>())), values[i].item<double>()});
+  }
+  return result;
+}
+
 std::vector<ClassScore> predict(const TrainedModel& trained, const fs::path& audio, std::int64_t top) {
   const auto& recipe = trained.recipe;
+  if (models::find(recipe.model.name).task == models::Task::pretraining) {
+    throw UsageError(text("'", trained.file.string(), "' comes from pre-training and knows no classes"), "",
+                     "Train a model from it: tutti train RECIPE --set model.init=FILE.");
+  }
   const data::Fbank fbank(recipe.features);
   const data::FrontEnd front_end(recipe.features, recipe.normalisation.mean, recipe.normalisation.std);
   const torch::NoGradGuard no_grad;
   const auto raw_TM = raw_features(audio, recipe.features, fbank, recipe.features.frames);
-  const auto logits = trained.model->forward(front_end(batch_of(raw_TM, recipe.features), at::kCPU), {});
-  const auto scores = class_scores(recipe.loss, logits)[0];
-  const auto [values, indices] = scores.topk(std::min(top, scores.numel()));
-  std::vector<ClassScore> result;
-  for (std::int64_t i = 0; i < values.numel(); ++i) {
-    result.push_back({trained.classes.at(static_cast<std::size_t>(indices[i].item<std::int64_t>())),
-                      values[i].item<double>()});
-  }
-  return result;
+  const auto logits =
+      trained.model->forward(front_end(batch_of({&raw_TM, 1}, recipe.features), at::kCPU), {});
+  return top_scores(class_scores(recipe.loss, logits)[0], trained.classes, top);
 }
 
 std::int64_t extract_features(const Strings& audio, const std::optional<Recipe>& recipe,
@@ -68,7 +76,7 @@ std::int64_t extract_features(const Strings& audio, const std::optional<Recipe>&
   for (const auto& path : audio) {
     try {
       auto features = raw_features(path, options, fbank, recipe ? options.frames : 0);
-      if (front_end) features = (*front_end)(batch_of(features, options), at::kCPU).squeeze(0);
+      if (front_end) features = (*front_end)(batch_of({&features, 1}, options), at::kCPU).squeeze(0);
       tensors.push_back({path, features});
     } catch (const Error& error) {
       ++unreadable;

@@ -1,6 +1,8 @@
 #pragma once
 // Single files and tensors through a model: what `tutti predict`, `features` and `forward` do.
 
+#include <ATen/core/Tensor.h>
+
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -11,6 +13,9 @@
 #include "recipes/model_file.h"
 
 namespace tutti::recipes {
+
+// The `top` highest of one clip's scores, the highest first.
+std::vector<ClassScore> top_scores(const at::Tensor& scores_C, const Strings& classes, std::int64_t top);
 
 // The `top` highest scores of a sound file, the highest first. Throws Error that names the file.
 std::vector<ClassScore> predict(const TrainedModel& model, const std::filesystem::path& audio,

@@ -1,5 +1,7 @@
 #include "recipes/interchange.h"
 
+#include <torch/torch.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -10,6 +12,7 @@
 #include "base/json_depth.h"
 #include "data/csv.h"
 #include "models/foreign.h"
+#include "models/position_embedding.h"
 #include "models/registry.h"
 #include "models/weights.h"
 #include "recipes/checkpoint.h"
@@ -146,6 +149,14 @@ Description describe_weights(const models::Weights& weights) {
       assignment("model.head", two_tokens ? "cls_dist" : "cls"),
   };
   if (classifier.size() == 2) said.class_count = classifier[0];
+  if (const auto clip = weights.metadata.find(models::kPretrainingClip); clip != weights.metadata.end()) {
+    const auto size = models::grid_from_text(clip->second, weights.source);
+    for (const auto& known :
+         {assignment("model.head", "mean"), assignment("model.stride", {patch[2], patch[3]}),
+          assignment("features.mels", size.mels), assignment("features.frames", size.frames),
+          assignment("features.mean", kAudioSetMean), assignment("features.std", kAudioSetStd)})
+      said.assignments.push_back(known);
+  }
   if (audio_set && classifier.size() == 2) {
     for (const auto& known : {assignment("features.mean", kAudioSetMean),
                               assignment("features.std", kAudioSetStd), assignment("loss.name", "bce")})
@@ -311,6 +322,11 @@ void export_hugging_face(const TrainedModel& trained, const fs::path& folder) {
 
 void export_authors(const TrainedModel& trained, const fs::path& folder) {
   auto tensors = models::parameters_of(*trained.model);
+  if (models::find(trained.recipe.model.name).task ==
+      models::Task::pretraining) {  // SSAST's loader asks for them
+    tensors.push_back({"p_input_fdim", torch::tensor(trained.recipe.features.mels)});
+    tensors.push_back({"p_input_tdim", torch::tensor(trained.recipe.features.frames)});
+  }
   for (auto& named : tensors) named.name = "module." + named.name;
   make_folder(folder, [&](const fs::path& writing) {
     models::save_tensors(writing / kModelFile, tensors, trained.model->metadata());

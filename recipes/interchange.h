@@ -17,10 +17,10 @@ struct ImportOptions {
 };
 
 // Without a recipe, a folder of Hugging Face's tells all in its config.json and preprocessor_config.json; a
-// weight file tells sizes, patches and classes by its tensors' shapes, and where it has the 12 x 101 patches
-// of the authors' AudioSet models, their normalisation. The log says what was taken, changed, left out, and
-// left at its initial value. Throws Error that lists whatever has no counterpart, and UsageError for what
-// remains unknown.
+// weight file tells sizes, patches and classes by its tensors' shapes; where it has the 12 x 101 patches of
+// the authors' AudioSet models, their normalisation, too; and where it comes from SSAST's pre-training, head,
+// stride and clip size as in that. The log says what was taken, changed, left out, and left at its initial
+// value. Throws Error that lists whatever has no counterpart, and UsageError for what remains unknown.
 void import_model(const ImportOptions& options, const Log& log);
 
 // model.safetensors, config.json and preprocessor_config.json in a new folder, for ASTForAudioClassification

@@ -8,8 +8,9 @@ Fields fields(LossOptions& options) {
   return {
       {.name = "name",
        .target = &options.name,
-       .meaning = "ce (one class a clip) or bce (any number of classes a clip)",
-       .choices = {"ce", "bce"}},
+       .meaning = "ce (one class a clip), bce (any number of classes a clip) or pretext (the model's own, in "
+                  "pre-training)",
+       .choices = {"ce", "bce", "pretext"}},
       {.name = "label_smoothing",
        .target = &options.label_smoothing,
        .meaning = "share of the target spread over all classes",
@@ -21,6 +22,7 @@ Fields fields(LossOptions& options) {
 Loss evaluate_loss(const LossOptions& options, const at::Tensor& logits_BC, const at::Tensor& target_BC,
                    const at::Tensor& weight_B1) {
   const auto logits = logits_BC.to(torch::kFloat32);
+  if (options.name == "pretext") return {(logits.narrow(1, 0, 1) * weight_B1).sum(), weight_B1.sum()};
   const double smoothing = options.label_smoothing;
   if (options.name == "bce") {
     const auto target = target_BC * (1 - smoothing) + smoothing / 2;

@@ -27,6 +27,8 @@ struct Loss {
 //     weight: the weights summed over rows and classes, so that the quotient is PyTorch's mean.
 //   ce: sum over rows of weight * -sum_c t_c log softmax(logits)_c, with t normalised to sum 1 over the
 //     classes and smoothed to t (1 - s) + s / C (Szegedy et al. 2016, section 7). weight: summed over rows.
+//   pretext: sum over rows of weight * the first output, which is the model's own loss of a clip
+//     (models::Task::pretraining); the target is not read. weight: summed over rows.
 Loss evaluate_loss(const LossOptions& options, const at::Tensor& logits_BC, const at::Tensor& target_BC,
                    const at::Tensor& weight_B1);
 

@@ -123,11 +123,7 @@ RunReport describe_run(const fs::path& run, const ReportOptions& options, const 
   auto trained = load_model(run, log);
   report.checkpoint = fs::canonical(trained.file.parent_path()).filename();
   const auto shards = data::ShardSet::open(options.data.empty() ? trained.recipe.data.shards : options.data);
-  resolve(trained.recipe, shards, session.device);
-  if (shards.classes() != trained.classes) {
-    throw Error(
-        text("'", run.string(), "' was trained on other classes than '", shards.folder().string(), "' has"));
-  }
+  resolve(trained, shards, session.device);
   add_recipe(report, trained.recipe);
   report.parameters = models::parameter_count(*trained.model);
   report.gflop = models::find(trained.recipe.model.name).flops(trained.recipe.model).whole / 1e9;
@@ -138,6 +134,7 @@ RunReport describe_run(const fs::path& run, const ReportOptions& options, const 
       evaluate(*trained.model, trained.recipe, shards, shards.records(report.folds), session);
   report.count = evaluation.count;
   report.metrics = evaluation.metrics;
+  if (evaluation.scores.classes == 0) return report;  // pre-training
   report.classes = describe_classes(evaluation.scores, trained.classes);
   add_clips(report, evaluation, trained, shards, options.clips, session);
   return report;

@@ -10,15 +10,19 @@ namespace {
 
 constexpr auto kRecipeFile = "recipe.toml";
 
+// Of shards to train on: a model that sees padding in every clip is a mistake. Evaluation pads.
+void check_frames(const Recipe& recipe, const data::ShardSet& shards) {
+  const auto wanted = recipe.features.frames, stored = shards.index().schema.features.frames;
+  if (stored >= wanted) return;
+  throw UsageError(
+      text("features.frames = ", wanted, ", but the clips in '", shards.folder().string(), "' have ", stored),
+      "", "Make the shards again with more frames, or ask for fewer.");
+}
+
 void check_features(const Recipe& recipe, const data::ShardSet& shards) {
   auto wanted = recipe.features;
   auto stored = shards.index().schema.features;
   const auto folder = shards.folder().string();
-  if (stored.frames < wanted.frames) {
-    throw UsageError(
-        text("features.frames = ", wanted.frames, ", but the clips in '", folder, "' have ", stored.frames),
-        "", "Make the shards again with more frames, or ask for fewer.");
-  }
   stored.frames = wanted.frames;
   const Sections ours = {{"features", data::stored_fields(wanted)}};
   const Sections theirs = {{"features", data::stored_fields(stored)}};
@@ -40,6 +44,7 @@ void take_open_values(Recipe& recipe, const Recipe& saved) {
 // The keys in which the folder's run differs; none where there is no run.
 std::string resolve_against(const std::filesystem::path& folder, Recipe& recipe, const data::ShardSet& shards,
                             const at::Device& device) {
+  check_frames(recipe, shards);
   const auto file = folder / kRecipeFile;
   if (!std::filesystem::exists(file)) {
     resolve(recipe, shards, device);
@@ -57,6 +62,13 @@ std::string resolve_against(const std::filesystem::path& folder, Recipe& recipe,
 
 void resolve(Recipe& recipe, const data::ShardSet& shards, const at::Device& device) {
   check_features(recipe, shards);
+  const bool pretraining = models::find(recipe.model.name).task == models::Task::pretraining;
+  if (pretraining != (recipe.loss.name == "pretext")) {
+    throw UsageError(
+        text("loss.name = \"", recipe.loss.name, "\" with model.name = \"", recipe.model.name, '"'),
+        "\"pretext\" is the loss of a model of pre-training, and of no other",
+        text("Set loss.name to \"", pretraining ? "pretext\"." : "ce\" or \"bce\"."));
+  }
   const auto classes = static_cast<std::int64_t>(shards.classes().size());
   if (recipe.model.classes == 0) recipe.model.classes = classes;
   if (recipe.model.classes != classes) {
@@ -74,6 +86,13 @@ void resolve(Recipe& recipe, const data::ShardSet& shards, const at::Device& dev
   recipe.train.precision = resolve_precision(recipe.train.precision, device);
   if (recipe.checkpoint.best == "auto")
     recipe.checkpoint.best = recipe.loss.name == "bce" ? "map" : "accuracy";
+}
+
+void resolve(TrainedModel& trained, const data::ShardSet& shards, const at::Device& device) {
+  resolve(trained.recipe, shards, device);
+  if (shards.classes() == trained.classes) return;
+  throw Error(text("'", trained.file.string(), "' was trained on other classes than '",
+                   shards.folder().string(), "' has"));
 }
 
 void check_ranks(const Recipe& recipe, int ranks) {

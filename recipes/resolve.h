@@ -6,14 +6,18 @@
 #include "base/file_lock.h"
 #include "data/shard_set.h"
 #include "dist/communicator.h"
+#include "recipes/model_file.h"
 #include "recipes/recipe.h"
 
 namespace tutti::recipes {
 
 // Fills in the class count, the normalisation, the precision and the metric that chooses the best checkpoint.
 // Throws UsageError that names the key and both values when the shards were made with other features than the
-// recipe's, are shorter, or have another number of classes.
+// recipe's, or have another number of classes. Their clips may be longer or shorter than the model's input.
 void resolve(Recipe& recipe, const data::ShardSet& shards, const at::Device& device);
+
+// The same of a trained model. Throws Error when it was trained on other classes.
+void resolve(TrainedModel& trained, const data::ShardSet& shards, const at::Device& device);
 
 // Throws UsageError when the global batch gives some rank no clip.
 void check_ranks(const Recipe& recipe, int ranks);
@@ -23,8 +27,8 @@ void agree(const dist::Communicator& world, const Recipe& recipe);
 
 // The resolved recipe of the run in this folder. Where the folder holds a run already, what `asked` leaves
 // open ("auto" and the like) is taken from the recipe saved there, so that a run continues with what it
-// started with; throws UsageError that lists the keys when another one differs. Writes nothing. Collective:
-// one rank reads the folder.
+// started with; throws UsageError that lists the keys when another one differs, or when the shards' clips are
+// shorter than the model's input. Writes nothing. Collective: one rank reads the folder.
 Recipe resolve_run(const std::filesystem::path& folder, Recipe asked, const data::ShardSet& shards,
                    const at::Device& device, const dist::Communicator& world);
 

@@ -34,6 +34,7 @@ data::Catalog read_catalog(const ShardInputOptions& input) {
   if (!input.folder.empty()) {
     if (input.layout == "esc50") return data::read_esc50(input.folder, input.classes);
     if (input.layout == "speech_commands") return data::read_speech_commands(input.folder, input.classes);
+    if (input.layout == "files") return data::read_files(input.folder);
     return data::read_folders(input.folder, input.classes);
   }
   if (input.layout != "classes")
@@ -67,21 +68,25 @@ data::ShardRecord make_record(const data::Clip& clip, const ShardConfig& config,
   const bool keep_waveform = config.output.kind == "waveform";
   auto samples = samples_of(clip.path, features, features.frames);
   auto wave_S = torch::from_blob(samples.data(), {std::ssize(samples)});
-  const auto stored_S = stored_samples(samples);
-  if (keep_waveform) wave_S = stored_S.to(torch::kFloat) * 0x1p-15;  // what training will see
+  at::Tensor stored;
+  if (keep_waveform) {
+    stored = stored_samples(samples);
+    wave_S = stored.to(torch::kFloat) * 0x1p-15;  // what training will see
+  }
   const auto raw_TM = fbank(wave_S.unsqueeze(0)).squeeze(0);
   const auto features_TM = stored_features(raw_TM, features);
   const auto frames = std::min(raw_TM.size(0), features.frames);
+  const auto valid_TM = features_TM.narrow(0, 0, frames).to(torch::kFloat);
+  if (!keep_waveform) stored = features_TM;
 
-  const auto& stored = keep_waveform ? stored_S : features_TM;
-  data::ShardRecord record{clip.key,
-                           clip.fold,
-                           static_cast<std::int32_t>(keep_waveform ? stored_S.size(0) : frames),
-                           clip.labels,
-                           {},
-                           data::sum_features({features_TM.const_data_ptr<at::Half>(),
-                                               static_cast<std::size_t>(frames * features.mels)},
-                                              features.mels)};
+  data::ShardRecord record{
+      clip.key,
+      clip.fold,
+      static_cast<std::int32_t>(keep_waveform ? stored.size(0) : frames),
+      clip.labels,
+      {},
+      data::sum_features({valid_TM.const_data_ptr<float>(), static_cast<std::size_t>(valid_TM.numel())},
+                         features.mels)};
   record.values.resize(stored.nbytes());
   std::memcpy(record.values.data(), stored.const_data_ptr(), stored.nbytes());
   return record;
@@ -160,9 +165,9 @@ Fields fields(ShardInputOptions& options) {
       {.name = "layout",
        .target = &options.layout,
        .meaning =
-           "classes: a folder of sound files for each class; esc50, speech_commands: as published, with "
-           "the official folds",
-       .choices = {"classes", "esc50", "speech_commands"}},
+           "classes: a folder of sound files for each class; files: any sound files, without labels; esc50, "
+           "speech_commands: as published, with the official folds",
+       .choices = {"classes", "files", "esc50", "speech_commands"}},
       {.name = "root",
        .target = &options.root,
        .meaning = "what the manifest's paths are relative to; empty: the manifest's folder"},
@@ -251,7 +256,13 @@ ClipStatistics measure_statistics(const ShardConfig& config, const dist::Communi
     const auto* row = table.const_data_ptr<double>() + 3 * s;
     all.push_back({row[0], row[1], static_cast<std::int64_t>(row[2])});
   }
-  return {data::statistics(all, config.features.mels), in_words(of, catalog), gather(world, unreadable)};
+  ClipStatistics result{data::statistics(all, config.features.mels), in_words(of, catalog),
+                        gather(world, unreadable)};
+  if (result.statistics.frames == 0) {
+    throw Error(text("none of the clips of ", result.of, " could be read"),
+                result.unreadable.front().reason);
+  }
+  return result;
 }
 
 std::vector<Unreadable> make_shards(const ShardConfig& config, const dist::Communicator& world,

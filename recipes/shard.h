@@ -62,7 +62,7 @@ struct ClipStatistics {
 };
 
 // The statistics that index.json of these clips would hold, to the last bit. Writes nothing. Collective; the
-// same on all ranks, and for every number of them.
+// same on all ranks, and for every number of them. Throws Error when no clip that counts can be read.
 ClipStatistics measure_statistics(const ShardConfig& config, const dist::Communicator& world,
                                   const Console& console);
 

@@ -1,6 +1,9 @@
 # Sourced by quickstart.sh and test.sh: numbered steps with their seconds, and the step and the command
 # that failed. The script sets `steps_name` and `steps_total` before its first step.
 
+# Nothing is written beside the sources: under sudo it would be root's.
+export PYTHONDONTWRITEBYTECODE=1 GIT_OPTIONAL_LOCKS=0
+
 step_number=0
 step_title=""
 step_start=0

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+
 #include "base/error.h"
 #include "base/files.h"
 #include "data/utf8.h"
@@ -133,7 +136,27 @@ TEST_F(Folders, AreClasses) {
   EXPECT_THROW(read_folders(folder_.path(), {"a", "b"}), Error);
 }
 
+// Which of 400 clips are in fold validation depends on their keys alone; about one in twenty is.
+TEST_F(Folders, AnyFilesWithoutLabels) {
+  for (int i = 0; i < 400; ++i) add(std::to_string(i) + ".wav");
+  add("deep/er/x.ogg");
+  add(".hidden");
+  const Catalog catalog = read_files(folder_.path());
+  EXPECT_TRUE(catalog.classes.empty());
+  ASSERT_EQ(catalog.clips.size(), 401U);
+  EXPECT_EQ(catalog.clips.back().key, "deep/er/x.ogg");
+  EXPECT_EQ(catalog.clips.back().path, folder_.path() / "deep/er/x.ogg");
+  std::map<std::string, int> fold_of;
+  for (const Clip& clip : catalog.clips) fold_of[clip.key] = clip.fold;
+  const auto validation = std::ranges::count(catalog.clips, 1, &Clip::fold);
+  EXPECT_TRUE(validation >= 8 && validation <= 36) << validation;
+  std::filesystem::remove(folder_.path() / "0.wav");
+  for (const Clip& clip : read_files(folder_.path()).clips) EXPECT_EQ(clip.fold, fold_of[clip.key]);
+}
+
 TEST_F(Folders, MustHoldClips) {
+  EXPECT_THROW(read_files(folder_.path()), Error);
+  EXPECT_THROW(read_files(folder_.path() / "none"), Error);
   EXPECT_THROW(read_folders(folder_.path()), Error);
   EXPECT_THROW(read_folders(folder_.path() / "none"), Error);
   std::filesystem::create_directory(folder_.path() / "a");

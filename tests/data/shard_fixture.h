@@ -72,8 +72,8 @@ inline ShardRecord make_record(std::int64_t number, const ShardSchema& schema) {
   std::vector<c10::Half> halves;
   for (const float value : record_values(number, schema)) halves.emplace_back(value);
   store(halves);
-  const auto valid = static_cast<std::size_t>(record.length * schema.features.mels);
-  record.sums = sum_features(std::span(halves).first(valid), schema.features.mels);
+  const std::vector<float> rounded(halves.begin(), halves.begin() + record.length * schema.features.mels);
+  record.sums = sum_features(rounded, schema.features.mels);
   return record;
 }
 

@@ -107,11 +107,15 @@ double distance(const at::Tensor& a, const at::Tensor& b) {
   return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
 }
 
+// Of bins more than 1e-4 apart.
+double share_far(const at::Tensor& a, const at::Tensor& b) {
+  return (a.to(at::kDouble) - b.to(at::kDouble)).abs().gt(1e-4).to(at::kDouble).mean().item<double>();
+}
+
 // As tests/data/fbank_test.cc: at most 2e-3 apart, and no more than one bin in a thousand by 1e-4.
 void expect_fbank_tolerance(const at::Tensor& a, const at::Tensor& b, const std::string& what) {
   EXPECT_LE(distance(a, b), 2e-3) << what;
-  const at::Tensor far = (a.to(at::kDouble) - b.to(at::kDouble)).abs().gt(1e-4);
-  EXPECT_LE(far.to(at::kDouble).mean().item<double>(), 1e-3) << what;
+  EXPECT_LE(share_far(a, b), 1e-3) << what;
 }
 
 TEST(WaveformFrontEnd, AgreesWithTheFbankOfTheSameSamples) {
@@ -149,7 +153,9 @@ TEST(WaveformFrontEnd, AgreesWithShardsOfSpectrograms) {
 }
 
 // AST's dataloader.py in float64: each minus its mean; the partner zero-padded or cut to the clip's length;
-// mixed; minus the mean; fbank by its definition.
+// mixed; minus the mean; fbank by its definition. In near silence beside a loud tone the fbank of any float32
+// signal leaves the definition by more than 1e-4, in 0.5% of a row's bins. So that share is compared with the
+// one of the fbank of the exact mixture, rounded once.
 TEST(WaveformFrontEnd, MixesWaveformsAsTheAuthorsDo) {
   const Batch batch = waveform_batch(true);
   const LogMel features = front_end().log_mel(batch, at::kCPU);
@@ -169,7 +175,11 @@ TEST(WaveformFrontEnd, MixesWaveformsAsTheAuthorsDo) {
     const at::Tensor mixture = centred(own * share + partner * (1 - share));
     const at::Tensor expected = by_definition(kOptions, mixture.unsqueeze(0));
     const at::Tensor actual = features.x_BTM[b].narrow(0, 0, frames);
-    expect_fbank_tolerance(actual, expected, "row " + std::to_string(b));
+    const at::Tensor rounded = Fbank(kOptions)(mixture.to(at::kFloat).unsqueeze(0)).squeeze(0);
+    const std::string row = "row " + std::to_string(b);
+    expect_fbank_tolerance(actual, rounded, row);
+    EXPECT_LE(distance(actual, expected), 2e-3) << row;
+    EXPECT_LE(share_far(actual, expected), share_far(rounded, expected) + 1e-3) << row;
     apart_without = std::max(apart_without, distance(actual, by_definition(kOptions, own.unsqueeze(0))));
   }
   EXPECT_GT(apart_without, 1) << "nothing was mixed";

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "data/checksum.h"
+#include "data/clip_windows.h"
 #include "data/hdf5.h"
 #include "data/loader.h"
 #include "tests/data/shard_fixture.h"
@@ -253,6 +254,33 @@ TEST(WaveformLoader, RowsAreWhatTheirDrawsSay) {
   EXPECT_GT(cropped, 3);
   EXPECT_GT(short_clips, 3);
   EXPECT_GT(mixed, 3);
+}
+
+// Eight frames of every three, the last ones up to where the clip's frames end.
+TEST(WaveformLoader, WindowsAreCountedInFrames) {
+  const TemporaryFolder folder;
+  const ShardSchema schema = waveform_schema();
+  write_small_set(folder.path(), {3}, schema);
+  const ShardSet set = ShardSet::open(folder.path());
+  const std::vector<std::int16_t> samples = record_samples(1, schema);
+  const std::int64_t frames = frame_count(schema.features, std::ssize(samples));
+  ASSERT_EQ(frames, 18);
+  const std::vector<Example> windows = clip_windows(set, std::vector<std::int64_t>{1}, 8, 3);
+  ASSERT_EQ(windows.size(), 5);
+  EpochPlan plan;
+  plan.batch = 5;
+  plan.frames = 8;
+  const std::int64_t width = sample_count(schema.features, 8);
+  const Sampler sampler(windows, Order::sequential, 0);
+  Loader loader(set, sampler, plan);
+  const std::optional<Batch> batch = loader.next();
+  ASSERT_TRUE(batch.has_value());
+  std::int64_t row = 0;
+  for (const std::int64_t start : {0, 3, 6, 9, 10}) {
+    const auto* values = batch->input.const_data_ptr<std::int16_t>() + row * width;
+    EXPECT_TRUE(std::equal(values, values + width, samples.begin() + start * 160)) << start;
+    EXPECT_EQ(batch->length[row++].item<std::int32_t>(), width);
+  }
 }
 
 }  // namespace

@@ -38,8 +38,10 @@ cat >$corpus/checkpoint/seed-manifest <<'JSON'
 JSON
 printf '{\n "step": 12,\n "finished_epochs": 3,\n "best": 0.5\n}\n' >$corpus/checkpoint/seed-state
 
-# No change; the attribute mels as 5 float64; the dataset length as 3 int16; label_index as 2 int32.
+# No change; the attribute mels as 5 float64; the dataset length as 3 int16; label_index as 2 int32; offset as 4
+# int64, of which the third is less than the second.
 printf '' >$corpus/shard_fields/seed-none
 printf '\4\1\5\1\5' >$corpus/shard_fields/seed-attribute
 printf '\17\1\0\1\3\1\0\2\0\3\0\0\1' >$corpus/shard_fields/seed-length
 printf '\22\1\1\1\2\1\0\0\0\0\0\0\0\0\1' >$corpus/shard_fields/seed-labels
+printf '\27\1\2\1\4\0\0\0\0\0\0\0\0\0\0\15\6\0\0\0\0\0\0\160\3\0\0\0\0\0\0\327\7\0\0\0\0\0\0\0\1' >$corpus/shard_fields/seed-offset

@@ -51,25 +51,40 @@ def names_and_shapes(frames, dim, depth, patch, stride, head):
         yield f"{layer}.bias", shape[:1]
 
 
-def forward(w, x, depth, heads, stride, head):
-    """The model in the authors' terms, every token through every block."""
-    norm = lambda t, name, eps=1e-6: F.layer_norm(t, t.shape[-1:], w[f"{name}.weight"], w[f"{name}.bias"], eps)
-    linear = lambda t, name: F.linear(t, w[f"{name}.weight"], w[f"{name}.bias"])
+def norm(w, t, name, eps=1e-6):
+    return F.layer_norm(t, t.shape[-1:], w[f"{name}.weight"], w[f"{name}.bias"], eps)
+
+
+def linear(w, t, name):
+    return F.linear(t, w[f"{name}.weight"], w[f"{name}.bias"])
+
+
+def patches(w, x, stride):
     x = F.conv2d(x.unsqueeze(1).transpose(2, 3), w["v.patch_embed.proj.weight"], w["v.patch_embed.proj.bias"], stride)
-    x = x.flatten(2).transpose(1, 2)
+    return x.flatten(2).transpose(1, 2)
+
+
+def encode(w, x, depth, heads):
+    """Patches through v in the authors' terms, every token through every block."""
     b, n, d = x.shape
     tokens = [w[t].expand(b, -1, -1) for t in ("v.cls_token", "v.dist_token") if t in w]
     x = torch.cat(tokens + [x], 1) + w["v.pos_embed"]
     for i in range(depth):
         p = f"v.blocks.{i}."
-        qkv = linear(norm(x, p + "norm1"), p + "attn.qkv").reshape(b, -1, 3, heads, d // heads).permute(2, 0, 3, 1, 4)
+        qkv = linear(w, norm(w, x, p + "norm1"), p + "attn.qkv")
+        qkv = qkv.reshape(b, -1, 3, heads, d // heads).permute(2, 0, 3, 1, 4)
         scores = qkv[0] @ qkv[1].transpose(2, 3) * (d // heads) ** -0.5
-        x = x + linear((scores.softmax(-1) @ qkv[2]).transpose(1, 2).reshape(b, -1, d), p + "attn.proj")
-        x = x + linear(F.gelu(linear(norm(x, p + "norm2"), p + "mlp.fc1")), p + "mlp.fc2")
-    x = norm(x, "v.norm")
+        x = x + linear(w, (scores.softmax(-1) @ qkv[2]).transpose(1, 2).reshape(b, -1, d), p + "attn.proj")
+        x = x + linear(w, F.gelu(linear(w, norm(w, x, p + "norm2"), p + "mlp.fc1")), p + "mlp.fc2")
+    return norm(w, x, "v.norm")
+
+
+def forward(w, x, depth, heads, stride, head):
+    x = encode(w, patches(w, x, stride), depth, heads)
+    leading = 1 if head == "cls" else 2
     x = {"cls": lambda: x[:, 0], "cls_dist": lambda: (x[:, 0] + x[:, 1]) / 2,
-         "mean": lambda: x[:, len(tokens):].mean(1)}[head]()
-    return linear(norm(x, "mlp_head.0", 1e-5), "mlp_head.1")
+         "mean": lambda: x[:, leading:].mean(1)}[head]()
+    return linear(w, norm(w, x, "mlp_head.0", 1e-5), "mlp_head.1")
 
 
 def transformers_forward(w, x, frames, dim, depth, heads):

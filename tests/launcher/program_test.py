@@ -246,6 +246,11 @@ class Sharding(unittest.TestCase):
                                       f"mean = {found['mean']!r}\nstd = {found['std']!r}\n")
         other = json.loads((SHARDS / "index.json").read_text())["statistics"]
         self.assertAlmostEqual(found["mean"], other["mean"], delta=0.02, msg="half of the sounds are resampled, then rounded")
+        (FOLDER / "sounds" / "nothing.csv").write_text("path,label,fold\nabsent.wav,low,train\n")
+        for ranks in (0, 2):
+            refused = run("shard", shard_config(FOLDER / "stats-nothing", "nothing.csv"), "--stats", ranks=ranks, expect=1)
+            self.assertIn("none of the clips", refused.stderr)
+            self.assertNotIn("mean", refused.stdout)
 
 
 class Waveforms(unittest.TestCase):
@@ -298,6 +303,14 @@ class Waveforms(unittest.TestCase):
         train(FOLDER / "mixed", *same[2:])
         self.train(FOLDER / "mixed-waveforms", *same[2:])
         self.assertNotEqual(losses(FOLDER / "mixed"), losses(FOLDER / "mixed-waveforms"))
+
+    def test_windows_of_long_clips_score_as_those_of_spectrograms(self):
+        output = FOLDER / "waveforms-8"
+        self.train(output, "--set", "features.frames=8", "--max-steps", 8)
+        cut, windows, same = (json.loads(run("evaluate", output, "--json", *arguments).stdout) for arguments in
+                              ([], ["--long", "windows", "--hop", 3], ["--long", "windows", "--hop", 3, "--data", SHARDS]))
+        self.assertAlmostEqual(windows["loss"], same["loss"], delta=2e-3)
+        self.assertGreater(abs(windows["loss"] - cut["loss"]), 4e-3)
 
     def test_report_shows_spectrograms(self):
         output = FOLDER / "waveforms-report"

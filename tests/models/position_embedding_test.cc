@@ -27,6 +27,13 @@ TEST(PositionEmbedding, EqualsTheAuthorsCutsAndInterpolations) {
   }
 }
 
+TEST(PositionEmbedding, NearestRepeatsButStillCuts) {
+  const auto positions = torch::arange(1 + 6).to(torch::kFloat).view({1, 7, 1});  // one token; 3 x 2 patches
+  const auto adapted = adapted_positions(positions, 1, {3, 2}, {2, 4}, "nearest");
+  // Columns twice each; then of three rows the two from 3 / 2 - 2 / 2 = 0 on.
+  EXPECT_TRUE(at::equal(adapted.flatten(), torch::tensor({0.F, 1.F, 1.F, 2.F, 2.F, 3.F, 3.F, 4.F, 4.F})));
+}
+
 TEST(PositionEmbedding, TheSameGridChangesNothing) {
   const auto positions = formula_tensor("positions", {1, 2 + 12 * 10, 4});
   EXPECT_TRUE(at::equal(adapted_positions(positions, 2, {12, 10}, {12, 10}), positions));

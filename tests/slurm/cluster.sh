@@ -38,7 +38,15 @@ hostname ctl
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /etc/slurm
 { echo "127.0.0.1 localhost"; echo "10.77.0.254 ctl"; for ((i = 1; i <= nodes; i++)); do echo "10.77.0.$i n$i"; done; } >/run/hosts
+[ -e /etc/hosts ] || touch /etc/hosts  # a minimal Debian has none, and a mount needs its place
 mount --bind /run/hosts /etc/hosts
+# slurmd starts nowhere without these, though nothing here uses cgroups.
+if ! mountpoint -q /sys/fs/cgroup; then
+  mount -t tmpfs tmpfs /sys/fs/cgroup
+  mkdir /sys/fs/cgroup/systemd
+  mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd \
+    || { echo "cluster.sh: no SLURM cluster here: there are no cgroups" >&2; exit 77; }
+fi
 ip link set lo up
 ip link add bridge type bridge
 ip address add 10.77.0.254/24 dev bridge
