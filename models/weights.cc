@@ -73,13 +73,16 @@ std::vector<NamedTensor> without_skipped(std::vector<NamedTensor> parameters, co
       throw UsageError(text("model.init_skip: '", pattern, "' matches no parameter of the model"));
   }
   if (skip.empty()) return parameters;
-  const auto is_skipped = [&](const std::string& name) {
-    return std::ranges::any_of(skip, [&](const auto& pattern) { return matches(name, pattern); });
+  const auto skipped = [&](const std::string& name, Strings& names) {
+    if (std::ranges::none_of(skip, [&](const auto& pattern) { return matches(name, pattern); })) return false;
+    names.push_back(name);
+    return true;
   };
-  const auto kept = std::erase_if(parameters, [&](const NamedTensor& p) { return is_skipped(p.name); });
-  const auto dropped = std::erase_if(weights.tensors, [&](const auto& w) { return is_skipped(w.first); });
-  report.push_back(text("model.init_skip: ", kept, " parameters keep their initial values, ", dropped,
-                        " tensors of the file are left out"));
+  Strings kept, dropped;
+  std::erase_if(parameters, [&](const NamedTensor& p) { return skipped(p.name, kept); });
+  std::erase_if(weights.tensors, [&](const auto& w) { return skipped(w.first, dropped); });
+  report.push_back(text("model.init_skip:", listed("keep their initial values", kept),
+                        listed("of the file are left out", dropped)));
   return parameters;
 }
 

@@ -126,16 +126,17 @@ void verify_checkpoint(const fs::path& folder) {
 RunState read_state(const fs::path& checkpoint) {
   const auto path = checkpoint / kState;
   const auto json = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
-  const auto count = [&](const char* key) {
+  const auto count = [&](const char* key, std::uint64_t least) {
     const bool there = json.is_object() && json.contains(key) && json[key].is_number_unsigned();
     constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
-    if (!there || json[key].get<std::uint64_t>() > kMost) {
+    const auto value = there ? json[key].get<std::uint64_t>() : 0;
+    if (!there || value < least || value > kMost) {
       throw Error(text("'", path.string(), "' is not the state of a run"),
                   text("it has no count '", key, "'"), "Use another checkpoint, or delete this one.");
     }
-    return json[key].get<std::int64_t>();
+    return static_cast<std::int64_t>(value);
   };
-  RunState state{count("step"), count("finished_epochs"), std::nullopt};
+  RunState state{count("step", 0), count("finished_epochs", 0), count("steps_per_epoch", 1), std::nullopt};
   if (json.contains("best") && json["best"].is_number()) state.best = json["best"].get<double>();
   return state;
 }
@@ -186,7 +187,9 @@ void Checkpoints::save(const models::Model& model, const Optimizer& optimizer, c
     std::vector<models::NamedTensor> tensors;
     for (const auto& [key, tensor] : optimizer.state()) tensors.push_back({key, tensor});
     models::save_tensors(writing / kTrainingState, tensors, {});
-    Json json = {{"step", state.step}, {"finished_epochs", state.finished_epochs}};
+    Json json = {{"step", state.step},
+                 {"finished_epochs", state.finished_epochs},
+                 {"steps_per_epoch", state.steps_per_epoch}};
     if (state.best) json["best"] = *state.best;
     write_file(writing / kState, json.dump(1) + "\n");
     write_manifest(writing, {kModelFile, kTrainingState, kState});

@@ -24,7 +24,8 @@ inline constexpr auto kModelFile = "model.safetensors";
 struct RunState {
   std::int64_t step = 0;             // steps done
   std::int64_t finished_epochs = 0;  // with their validation
-  std::optional<double> best;        // value of checkpoint.best so far
+  std::int64_t steps_per_epoch = 1;
+  std::optional<double> best;  // value of checkpoint.best so far
 };
 
 // Throws Error that names the folder and the file when MANIFEST.json is missing or does not hold: a file is

@@ -1,16 +1,13 @@
 #include "recipes/run_epochs.h"
 
-#include <algorithm>
 #include <charconv>
 #include <map>
 #include <optional>
 #include <string_view>
 #include <system_error>
-#include <vector>
 
 #include "base/error.h"
 #include "recipes/checkpoint.h"
-#include "recipes/run_log.h"
 
 namespace tutti::recipes {
 namespace fs = std::filesystem;
@@ -21,20 +18,6 @@ std::optional<std::int64_t> number(std::string_view digits) {
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   return error == std::errc() && end == digits.data() + digits.size() && value > 0 ? std::optional(value)
                                                                                    : std::nullopt;
-}
-
-// A state with e epochs done has at least e times the steps of one, and exactly so many at an epoch's end, of
-// which a run that has ended one has kept a checkpoint or logged a validation. Nothing where none has ended.
-std::optional<std::int64_t> steps_per_epoch(const fs::path& run, const std::vector<RunState>& states) {
-  std::optional<std::int64_t> least;
-  const auto add = [&](std::int64_t step, std::int64_t epochs) {
-    if (epochs > 0 && step >= epochs) least = std::min(step / epochs, least.value_or(step));
-  };
-  for (const auto& state : states) add(state.step, state.finished_epochs);
-  if (const auto metrics = run / "metrics.jsonl"; fs::exists(metrics)) {
-    for (const auto& validation : read_history(metrics).validations) add(validation.step, validation.epoch);
-  }
-  return least;
 }
 
 }  // namespace
@@ -55,13 +38,12 @@ Strings checkpoints_of(const fs::path& run, const EpochRange& epochs) {
     throw Error(text("'", run.string(), "' has no epochs"), "it is not a run folder with checkpoints",
                 "--epochs is for the folders that tutti train --output names.");
   }
-  std::vector<RunState> states;
-  for (const auto& name : names) states.push_back(read_state(run / "checkpoints" / name));
-  const auto steps = steps_per_epoch(run, states);
   std::map<std::int64_t, std::string> at_end_of;
-  for (std::size_t i = 0; steps && i < names.size(); ++i) {
-    if (states[i].step % *steps == 0)
-      at_end_of[states[i].step / *steps] = (run / "checkpoints" / names[i]).string();
+  for (const auto& name : names) {
+    const auto checkpoint = run / "checkpoints" / name;
+    const auto state = read_state(checkpoint);
+    if (state.step % state.steps_per_epoch == 0)
+      at_end_of[state.step / state.steps_per_epoch] = checkpoint.string();
   }
   Strings found, missing;
   for (auto epoch = epochs.first; epoch <= epochs.last; ++epoch) {

@@ -132,6 +132,7 @@ TrainOutcome train(const Recipe& asked, const std::filesystem::path& folder,
   } else if (!recipe.model.init.empty()) {
     start_from(recipe.model, *model, console.log);
   }
+  state.steps_per_epoch = length.steps_per_epoch;
 
   RunLog run_log = first_rank ? RunLog(folder, state.step) : RunLog();
   const Log log = run_log.with_file(console.log);

@@ -36,7 +36,7 @@ cat >$corpus/checkpoint/seed-manifest <<'JSON'
  "files": {"weights": {"bytes": 4, "xxh3": "6497a96f53a89890"}}
 }
 JSON
-printf '{\n "step": 12,\n "finished_epochs": 3,\n "best": 0.5\n}\n' >$corpus/checkpoint/seed-state
+printf '{\n "step": 12,\n "finished_epochs": 3,\n "steps_per_epoch": 4,\n "best": 0.5\n}\n' >$corpus/checkpoint/seed-state
 
 # No change; the attribute mels as 5 float64; the dataset length as 3 int16; label_index as 2 int32; offset as 4
 # int64, of which the third is less than the second.

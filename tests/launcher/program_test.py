@@ -22,6 +22,7 @@ from xml.etree import ElementTree
 
 from harness import FOLDER, RANKS, RECIPE, SHARDS, TUTTI, lines, losses, run, running, train, weights
 
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
 UNSHARED = {"shard.toml", ".lock"}  # of a folder of shards: what says where and by whom it was made
 
 RECIPE_TEXT = f"""
@@ -802,8 +803,18 @@ class Interchange(unittest.TestCase):
         self.refused(["headless.safetensors", "features.mean"], *arguments, expect=2)
         self.assertFalse(output.exists())
         said = run(*arguments, "--set", "features.mean=-5", "--set", "features.std=3").stderr
-        self.assertIn("4 parameters keep their initial values", said)
+        self.assertIn("keep their initial values (4):\n    mlp_head.0.weight", said)
         self.refused(["is there already"], *arguments, "--set", "features.mean=-5", "--set", "features.std=3")
+
+    def test_weights_of_imagenets_shape(self):
+        deit = FOLDER / "deit.safetensors"
+        subprocess.run([sys.executable, TOOLS / "deit_standin.py", deit, "--dim", "16", "--depth", "2"], check=True)
+        said = run("train", RECIPE, "--output", self.new_folder("from-deit"), "--max-steps", 2, "--set", f"model.init={deit}",
+                   "--set", 'model.init_skip=["mlp_head.*"]', "--set", "model.patch=[16,16]", "--set", "model.stride=[8,4]",
+                   "--set", "model.head=cls_dist").stderr
+        for words in ("names of DeiT and timm", "summed the three input channels", "left out v.head_dist.weight",
+                      "from a grid of 14x14 patches (mels x frames) to 3x3"):
+            self.assertIn(words, said)
 
 
 class Reports(unittest.TestCase):

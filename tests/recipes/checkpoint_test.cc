@@ -34,7 +34,7 @@ struct TinyRun {
         checkpoints(folder / "checkpoints", true) {}
 
   void save(std::int64_t step, bool best = false) {
-    checkpoints.save(*model, optimizer, recipe, {"a", "b", "c"}, {step, step / 10, 0.5}, best);
+    checkpoints.save(*model, optimizer, recipe, {"a", "b", "c"}, {step, step / 10, 10, 0.5}, best);
   }
 
   Recipe recipe;
@@ -52,6 +52,7 @@ TEST(Checkpoint, RestoresWeightsStateAndRecipe) {
   const auto state = restore(newest, *other.model, other.optimizer);
   EXPECT_EQ(state.step, 10);
   EXPECT_EQ(state.finished_epochs, 1);
+  EXPECT_EQ(state.steps_per_epoch, 10);
   EXPECT_EQ(state.best, 0.5);
   for (const auto& item : run.model->named_parameters()) {
     EXPECT_TRUE(torch::equal(item.value(), other.model->named_parameters()[item.key()])) << item.key();
@@ -151,6 +152,8 @@ TEST(Checkpoint, StrangeFilesAreErrorsThatNameThem) {
     write_file(folder.path() / "state.json", text("{\"step\": ", step, ", \"finished_epochs\": 1}"));
     expect_error([&] { read_state(folder.path()); }, {"state.json", "'step'"});
   }
+  write_file(folder.path() / "state.json", "{\"step\": 1, \"finished_epochs\": 1, \"steps_per_epoch\": 0}");
+  expect_error([&] { read_state(folder.path()); }, {"state.json", "'steps_per_epoch'"});
   write_file(folder.path() / "state.json", "[]");
   expect_error([&] { read_state(folder.path()); }, {"state.json", "'step'"});
 

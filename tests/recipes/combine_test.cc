@@ -133,7 +133,7 @@ TEST(RunEpochs, OnlyCheckpointsAtTheEndOfAnEpoch) {
   const Optimizer optimizer(*tiny.model, tiny.recipe.optimizer, {});
   Checkpoints checkpoints(folder.path() / "checkpoints", true);
   const auto save = [&](std::int64_t step, std::int64_t epochs) {
-    checkpoints.save(*tiny.model, optimizer, tiny.recipe, tiny.classes, {step, epochs, {}}, false);
+    checkpoints.save(*tiny.model, optimizer, tiny.recipe, tiny.classes, {step, epochs, 10, {}}, false);
   };
   const auto found = [&](std::int64_t first, std::int64_t last) {
     Strings names;
