@@ -6,25 +6,25 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/counter_rng.h"
-#include "base/error.h"
 #include "data/front_end.h"
 #include "data/loader.h"
 #include "data/shard_writer.h"
 
+namespace tutti::data {
 namespace {
 
 namespace fs = std::filesystem;
-using namespace tutti::data;
 
 constexpr std::int64_t kClips = 144;
 constexpr std::int64_t kSamples = 160000;
@@ -36,7 +36,7 @@ ShardSet write_set(const fs::path& folder, const std::string& kind) {
   const std::int64_t length = layout.ragged ? kSamples : frame_count(schema.features, kSamples);
   const std::int64_t steps = layout.ragged ? kSamples : layout.most_steps;
   std::vector<ShardRecord> records(kClips);
-  tutti::CounterRng rng(1);
+  CounterRng rng(1);
   for (ShardRecord& record : records) {
     record.length = static_cast<std::int32_t>(length);
     record.labels = {{0, 1}};
@@ -52,7 +52,7 @@ ShardSet write_set(const fs::path& folder, const std::string& kind) {
 
 // Clips a second through an epoch.
 double rate(const ShardSet& set, std::int64_t epoch) {
-  const tutti::Strings folds = {"train"};
+  const Strings folds = {"train"};
   const Sampler sampler(whole_clips(set, set.records(folds)), Order::shuffled, 1);
   const EpochPlan plan{.epoch = epoch,
                        .batch = 12,
@@ -88,8 +88,6 @@ void measure(const fs::path& folder) {
               *std::ranges::min_element(ratios), *std::ranges::max_element(ratios));
 }
 
-}  // namespace
-
 int main(int argc, char** argv) {
   at::set_num_threads(argc > 1 ? std::max(1, std::atoi(argv[1])) : 1);
   try {
@@ -103,3 +101,8 @@ int main(int argc, char** argv) {
     return 1;
   }
 }
+
+}  // namespace
+}  // namespace tutti::data
+
+int main(int argc, char** argv) { return tutti::data::main(argc, argv); }

@@ -1,6 +1,6 @@
 // HDF5's checksums let hardly any mutation of a shard's bytes through. So here the input says what to change
-// in a sound shard of each kind by HDF5's own means: which attributes and datasets to remove, or to replace by others,
-// with checksums that hold.
+// in a sound shard of each kind by HDF5's own means: which attributes and datasets to remove, or to replace
+// by others, with checksums that hold.
 
 #include <algorithm>
 #include <array>
@@ -157,12 +157,15 @@ std::filesystem::path changed_shard(const std::string& sound, Input input) {
   return path;
 }
 
+void read_changed_shards(const Input& input) {
+  static const std::array sound = {sound_shard("spectrogram"), sound_shard("waveform")};
+  for (const std::string& shard : sound) read_shard(changed_shard(shard, input));
+}
+
 }  // namespace
 }  // namespace tutti::data
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace tutti::data;
-  static const std::array sound = {sound_shard("spectrogram"), sound_shard("waveform")};
-  for (const std::string& shard : sound) tutti::read_shard(changed_shard(shard, Input({data, size})));
+  tutti::data::read_changed_shards(tutti::data::Input({data, size}));
   return 0;
 }

@@ -313,6 +313,11 @@ class Waveforms(unittest.TestCase):
         self.assertAlmostEqual(windows["loss"], same["loss"], delta=2e-3)
         self.assertGreater(abs(windows["loss"] - cut["loss"]), 4e-3)
 
+    def test_doctor_reads_them(self):
+        folder = FOLDER / "waveforms-doctor"
+        folder.mkdir(exist_ok=True)
+        self.assertRegex(run("doctor", "--folder", folder, "--shards", self.shards).stdout, r"shards +ranks read \d+ to \d+ clips a second")
+
     def test_report_shows_spectrograms(self):
         output = FOLDER / "waveforms-report"
         self.train(output)
