@@ -23,10 +23,10 @@
 #include "data/shard_set.h"
 #include "data/shard_writer.h"
 
+namespace tutti::data {
 namespace {
 
 namespace fs = std::filesystem;
-using namespace tutti::data;
 
 constexpr int kRounds = 5;
 
@@ -36,7 +36,7 @@ void write_set(const fs::path& folder) {
   schema.folds = {"train"};
   constexpr std::int64_t kShards = 8;
   constexpr std::int64_t kRecords = 250;
-  tutti::Strings files;
+  Strings files;
   for (std::int64_t shard = 0; shard < kShards; ++shard) {
     std::vector<ShardRecord> records(kRecords);
     for (std::int64_t i = 0; i < kRecords; ++i) {
@@ -142,8 +142,6 @@ void measure(const fs::path& folder) {
   }
 }
 
-}  // namespace
-
 int main(int argc, char** argv) {
   at::set_num_threads(1);
   try {
@@ -162,3 +160,8 @@ int main(int argc, char** argv) {
     return 1;
   }
 }
+
+}  // namespace
+}  // namespace tutti::data
+
+int main(int argc, char** argv) { return tutti::data::main(argc, argv); }
