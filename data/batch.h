@@ -10,10 +10,11 @@
 
 namespace tutti::data {
 
-// B rows: this rank's part of a global batch; may be 0. Frames beyond a clip hold the floor.
+// B rows: this rank's part of a global batch; may be 0. Records are spectrograms, float16 [B, frames, mels]
+// of raw log-mel and the floor beyond a clip; or waveforms, int16 [B, samples] and 0 beyond a clip.
 struct Batch {
-  at::Tensor input;           // [B, frames, mels] float16, raw log-mel
-  at::Tensor length;          // [B] int32, valid frames
+  at::Tensor input;           // the records
+  at::Tensor length;          // [B] int32, valid frames or samples
   at::Tensor partner;         // as input: what each row is mixed with; undefined: no row is mixed
   at::Tensor partner_length;  // [B] int32; 0 where a row is not mixed; undefined as partner
   at::Tensor target;          // [B, classes] float32, already mixed

@@ -12,43 +12,59 @@
 namespace tutti::data {
 namespace {
 
-// Stored clips on their way into one tensor [B, frames, mels].
+// Stored clips on their way into one tensor: spectrograms [B, frames, mels] float16, waveforms [B, samples]
+// int16. Both are rows of steps of 16-bit words.
 class Rows {
  public:
   Rows(const ShardSet& shards, const EpochPlan& plan, std::int64_t rows)
-      : shards_(shards), frames_(plan.frames), mels_(shards.index().schema.features.mels) {
-    input = at::empty({rows, frames_, mels_}, at::TensorOptions(at::kHalf).pinned_memory(plan.pin_memory));
+      : shards_(shards), layout_(shards.layout()), frames_(plan.frames), steps_(layout_.steps(plan.frames)) {
+    const auto options = at::TensorOptions().pinned_memory(plan.pin_memory);
+    if (layout_.ragged) {
+      input = at::empty({rows, steps_}, options.dtype(at::kShort));
+    } else {
+      input = at::empty({rows, steps_, layout_.words}, options.dtype(at::kHalf));
+      silence_ = at::Half(static_cast<float>(kFloor)).x;
+    }
     length = at::zeros({rows}, at::kInt);
   }
 
-  // A clip that is longer than a row starts at `crop` of what can be left out.
+  // A clip that is longer than a row starts at `crop` of the frames that can be left out.
   void read(std::int64_t row, const Example& example, double crop) {
-    const std::int64_t valid =
-        std::clamp<std::int64_t>(shards_.length(example.record) - example.start, 0, example.length);
-    const std::int64_t count = std::min(valid, frames_);
-    const auto start =
-        example.start + static_cast<std::int64_t>(crop * static_cast<double>(valid - count + 1));
-    const std::span<at::Half> values = this->values(row);
-    const auto stored = values.first(static_cast<std::size_t>(count * mels_));
+    const std::int64_t whole = shards_.frames(example.record);
+    const std::int64_t valid = std::clamp<std::int64_t>(whole - example.start, 0, example.length);
+    const std::int64_t frames = std::min(valid, frames_);
+    const auto first =
+        example.start + static_cast<std::int64_t>(crop * static_cast<double>(valid - frames + 1));
+    // Up to a clip's end with those samples that fill no frame: to a longer clip they are mixed in.
+    const std::int64_t clip_end = shards_.length(example.record);
+    const std::int64_t start = std::min(first * layout_.shift, clip_end);
+    const std::int64_t end = first + frames < whole ? start + layout_.steps(frames) : clip_end;
+    const std::int64_t count = std::min(end - start, steps_);
+
+    const std::span<std::uint16_t> values = this->values(row);
+    const auto stored = values.first(static_cast<std::size_t>(count * layout_.words));
     shards_.read(example.record, start, count, std::as_writable_bytes(stored));
-    std::ranges::fill(values.subspan(stored.size()), at::Half(static_cast<float>(kFloor)));
+    std::ranges::fill(values.subspan(stored.size()), silence_);
     length.mutable_data_ptr<std::int32_t>()[row] = static_cast<std::int32_t>(count);
   }
 
-  void leave_empty(std::int64_t row) { std::ranges::fill(values(row), at::Half(static_cast<float>(kFloor))); }
+  void leave_empty(std::int64_t row) { std::ranges::fill(values(row), silence_); }
 
   at::Tensor input;
   at::Tensor length;
 
  private:
-  std::span<at::Half> values(std::int64_t row) {
-    const std::int64_t size = frames_ * mels_;
-    return {input.mutable_data_ptr<at::Half>() + row * size, static_cast<std::size_t>(size)};
+  std::span<std::uint16_t> values(std::int64_t row) {
+    const std::int64_t size = steps_ * layout_.words;
+    return {static_cast<std::uint16_t*>(input.mutable_data_ptr()) + row * size,
+            static_cast<std::size_t>(size)};
   }
 
   const ShardSet& shards_;
-  std::int64_t frames_;
-  std::int64_t mels_;
+  const RecordLayout layout_;
+  const std::int64_t frames_;  // of a row
+  const std::int64_t steps_;   // likewise
+  std::uint16_t silence_ = 0;  // the bits of a word beyond a clip
 };
 
 // Labels add, as in AST: classes that both clips of a mixture have sum to 1.

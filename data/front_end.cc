@@ -4,8 +4,6 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/lerp.h>
-#include <ATen/ops/logaddexp.h>
-#include <ATen/ops/maximum.h>
 #include <ATen/ops/minimum.h>
 #include <ATen/ops/where.h>
 
@@ -71,12 +69,6 @@ at::Tensor frame_numbers(const at::Tensor& x_BTM, at::ScalarType type) {
   return at::arange(x_BTM.size(1), x_BTM.options().dtype(type));
 }
 
-// With weight 1, log 0 = -inf leaves the clip as it is.
-at::Tensor mix(const at::Tensor& x_BTM, const at::Tensor& partner_BTM, const at::Tensor& table) {
-  const at::Tensor weight = column(table, kMix, at::kDouble);
-  return at::logaddexp(x_BTM + weight.log().to(at::kFloat), partner_BTM + (1 - weight).log().to(at::kFloat));
-}
-
 // Frame t comes from t / stretch, between valid frames only. A clip gets (length - 1) * stretch + 1 frames.
 at::Tensor stretch(const at::Tensor& x_BTM, at::Tensor& length_B, const at::Tensor& table) {
   const at::Tensor factor_B = table.select(0, kStretch);
@@ -134,12 +126,27 @@ at::Tensor roll(const at::Tensor& x_BTM, const at::Tensor& table) {
 }  // namespace
 
 FrontEnd::FrontEnd(const FeatureOptions& features, double mean, double std)
-    : padding_(features.padding == "floor" ? kFloor : 0), mean_(mean), std_(std) {
+    : features_(features),
+      fbank_(features),
+      padding_(features.padding == "floor" ? kFloor : 0),
+      mean_(mean),
+      std_(std) {
   if (!(std > 0) || !std::isfinite(std) || !std::isfinite(mean)) {
     throw UsageError(text("features cannot be normalised with mean ", mean, " and std ", std),
                      "std must be positive",
                      "Give normalisation.mean and normalisation.std, or shards that have statistics");
   }
+}
+
+LogMel FrontEnd::log_mel(const Batch& batch, at::Device device, const at::Tensor& draws) const {
+  const at::Tensor weight_B = draws.select(0, kMix);
+  return batch.input.scalar_type() == at::kShort
+             ? log_mel_of_waveforms(batch, device, weight_B, fbank_, features_)
+             : log_mel_of_spectrograms(batch, device, weight_B);
+}
+
+LogMel FrontEnd::log_mel(const Batch& batch, at::Device device) const {
+  return log_mel(batch, device, table(batch.draws, device));
 }
 
 at::Tensor FrontEnd::operator()(const Batch& batch, at::Device device) const {
@@ -149,12 +156,7 @@ at::Tensor FrontEnd::operator()(const Batch& batch, at::Device device) const {
   };
   const at::Tensor draws = table(batch.draws, device);
 
-  at::Tensor x_BTM = batch.input.to(device, /*non_blocking=*/true).to(at::kFloat);
-  at::Tensor length_B = batch.length.to(device, at::kLong);
-  if (batch.partner.defined()) {
-    x_BTM = mix(x_BTM, batch.partner.to(device, /*non_blocking=*/true).to(at::kFloat), draws);
-    length_B = at::maximum(length_B, batch.partner_length.to(device, at::kLong));
-  }
+  auto [x_BTM, length_B] = log_mel(batch, device, draws);
   if (any(&Draws::stretch, 1)) x_BTM = stretch(x_BTM, length_B, draws);
   if (any(&Draws::gain_db, 0)) x_BTM = amplify(x_BTM, draws);
   x_BTM.masked_fill_((frame_numbers(x_BTM, at::kLong) >= length_B.unsqueeze(1)).unsqueeze(2), padding_);

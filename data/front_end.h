@@ -1,17 +1,18 @@
 #pragma once
-// From stored features to the model's input, on the training device: augmentation, padding, normalisation.
+// From stored records to the model's input, on the training device: augmentation, padding, normalisation.
 
 #include <ATen/core/Tensor.h>
 
 #include "data/batch.h"
+#include "data/fbank.h"
 #include "data/features.h"
+#include "data/log_mel.h"
 
 namespace tutti::data {
 
 // In this order (AST's dataloader.py: mixup, fbank, padding, SpecAugment, normalisation, noise, roll):
-//   1. float32
-//   2. mixup of mel energies: log(m exp(a) + (1 - m) exp(b)), as long as the longer of the two
-//      (AST mixes waveforms before the fbank; energies of independent sounds add)
+//   1. raw log-mel in float32, of waveforms by the fbank
+//   2. mixup: of waveforms before the fbank, which is AST's; of spectrograms by their energies (log_mel.h)
 //   3. time stretch by linear interpolation between frames
 //   4. gain: + g ln(10) / 10 where there is sound, not below the floor
 //   5. frames beyond the clip: 0 or the floor, as FeatureOptions::padding says
@@ -29,7 +30,14 @@ class FrontEnd {
   // Model input [B, frames, mels] float32 on `device`.
   at::Tensor operator()(const Batch& batch, at::Device device) const;
 
+  // 1 and 2 alone.
+  LogMel log_mel(const Batch& batch, at::Device device) const;
+
  private:
+  LogMel log_mel(const Batch& batch, at::Device device, const at::Tensor& draws) const;
+
+  FeatureOptions features_;
+  Fbank fbank_;
   double padding_;
   double mean_;
   double std_;

@@ -48,6 +48,10 @@ Hdf5Handle half_type() {
   return type;
 }
 
+Hdf5Handle word_type(bool real) {
+  return real ? half_type() : Hdf5Handle(H5Tcopy(stored_type<std::int16_t>()), H5Tclose);
+}
+
 Hdf5Handle text_type(std::size_t size) {
   Hdf5Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
   H5Tset_size(type.get(), size);

@@ -53,6 +53,9 @@ class Hdf5Handle {
 // IEEE binary16, little-endian: what h5py shows as float16.
 Hdf5Handle half_type();
 
+// What records are made of, 16 bits each: float16 where `real`, else int16.
+Hdf5Handle word_type(bool real);
+
 // Fixed-length UTF-8, padded with NUL.
 Hdf5Handle text_type(std::size_t size);
 

@@ -139,6 +139,48 @@ class Reader {
   Hdf5Handle file_;
 };
 
+// Where the records lie, and how many.
+struct Records {
+  std::int64_t offset = 0;  // bytes
+  std::size_t count = 0;
+  std::vector<std::int64_t> begin;  // of each ragged record, and the end, in steps
+};
+
+// Throws Error where the dataset is not of this layout, or the file does not hold all of it.
+Records find_records(const Reader& reader, const RecordLayout& layout, std::uint64_t file_bytes) {
+  const char* name = layout.dataset;
+  const Hdf5Handle dataset = reader.dataset(name);
+  reader.require_type(dataset, name, word_type(/*real=*/!layout.ragged).get());
+  Records records;
+  std::uint64_t steps = 0;
+  if (layout.ragged) {
+    steps = reader.sizes<1>(dataset, name)[0];
+    const hsize_t entries = reader.sizes<1>(reader.dataset("offset"), "offset")[0];
+    records.begin = reader.column<std::int64_t>("offset", entries);
+    if (records.begin.empty() || records.begin.front() != 0 || !std::ranges::is_sorted(records.begin) ||
+        static_cast<std::uint64_t>(records.begin.back()) != steps) {
+      reader.refuse("dataset 'offset' does not ascend from 0 to ", steps);
+    }
+    records.count = records.begin.size() - 1;
+  } else {
+    const auto sizes = reader.sizes<3>(dataset, name);
+    if (sizes[1] != static_cast<hsize_t>(layout.most_steps) ||
+        sizes[2] != static_cast<hsize_t>(layout.words)) {
+      reader.refuse("its ", name, " are ", sizes[1], " x ", sizes[2], ", its attributes say ",
+                    layout.most_steps, " x ", layout.words);
+    }
+    records.count = sizes[0];
+    if (__builtin_mul_overflow(sizes[0], sizes[1], &steps)) steps = UINT64_MAX;
+  }
+  const haddr_t offset = H5Dget_offset(dataset.get());
+  if (offset == HADDR_UNDEF) reader.refuse("its ", name, " do not lie at one place of the file");
+  if (offset > file_bytes || steps > (file_bytes - offset) / layout.step_bytes()) {
+    reader.refuse("it is truncated: ", file_bytes, " bytes do not hold ", records.count, " records");
+  }
+  records.offset = static_cast<std::int64_t>(offset);
+  return records;
+}
+
 FeatureOptions read_features(const Reader& reader) {
   FeatureOptions features;
   for (const Field& field : stored_fields(features)) {
@@ -186,24 +228,12 @@ ShardFile ShardFile::open(const fs::path& path) {
   reader.attribute("fold0_sum", shard.sums_.sum);
   reader.attribute("fold0_squares", shard.sums_.squares);
   reader.attribute("fold0_frames", shard.sums_.frames);
-  shard.record_bytes_ = data::record_bytes({.kind = shard.kind_, .features = shard.features_});
+  shard.layout_ = record_layout({.kind = shard.kind_, .features = shard.features_});
 
-  const Hdf5Handle records = reader.dataset("features");
-  reader.require_type(records, "features", half_type().get());
-  const auto sizes = reader.sizes<3>(records, "features");
-  if (sizes[1] != static_cast<hsize_t>(shard.features_.frames) ||
-      sizes[2] != static_cast<hsize_t>(shard.features_.mels)) {
-    reader.refuse("its features are ", sizes[1], " x ", sizes[2], ", its attributes say ",
-                  shard.features_.frames, " x ", shard.features_.mels);
-  }
-  const haddr_t offset = H5Dget_offset(records.get());
-  if (offset == HADDR_UNDEF) reader.refuse("its features do not lie at one place of the file");
-  const std::size_t count = sizes[0];
-  const auto bytes = static_cast<std::uint64_t>(shard.bytes_);
-  if (offset > bytes || count > (bytes - offset) / shard.record_bytes_) {
-    reader.refuse("it is truncated: ", bytes, " bytes do not hold ", count, " records");
-  }
-  shard.offset_ = static_cast<std::int64_t>(offset);
+  Records records = find_records(reader, shard.layout_, static_cast<std::uint64_t>(shard.bytes_));
+  const std::size_t count = records.count;
+  shard.offset_ = records.offset;
+  shard.begin_ = std::move(records.begin);
   const auto frames = static_cast<std::int64_t>(count) * shard.features_.frames;
   if (shard.sums_.frames < 0 || shard.sums_.frames > frames)
     reader.refuse("fold0_frames is ", shard.sums_.frames, " of ", frames);
@@ -229,8 +259,10 @@ ShardFile ShardFile::open(const fs::path& path) {
   reader.read(keys, "key", text_type(shard.key_size_).get(), std::as_writable_bytes(std::span(shard.keys_)));
 
   for (std::size_t i = 0; i < count; ++i) {
-    if (shard.length_[i] < 0 || shard.length_[i] > shard.features_.frames || shard.fold_[i] < 0) {
-      reader.refuse("record ", i, " has length ", shard.length_[i], " and fold ", shard.fold_[i]);
+    const std::int64_t length = shard.length_[i];
+    const bool fits = !shard.layout_.ragged || length == shard.begin_[i + 1] - shard.begin_[i];
+    if (length < 0 || length > shard.layout_.most_steps || !fits || shard.fold_[i] < 0) {
+      reader.refuse("record ", i, " has length ", length, " and fold ", shard.fold_[i]);
     }
   }
   for (const std::int32_t label : shard.label_index_) {
@@ -262,7 +294,8 @@ void ShardFile::check_folds(const Strings& folds) const {
 }
 
 void ShardFile::read(std::int64_t record, std::size_t begin, std::span<std::byte> out) const {
-  auto at = offset_ + record * static_cast<std::int64_t>(record_bytes_) + static_cast<std::int64_t>(begin);
+  auto at = offset_ + this->begin(record) * static_cast<std::int64_t>(layout_.step_bytes()) +
+            static_cast<std::int64_t>(begin);
   while (!out.empty()) {
     const ssize_t count = ::pread(descriptor_.get(), out.data(), out.size(), at);
     if (count < 0 && errno == EINTR) continue;

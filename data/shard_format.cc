@@ -10,12 +10,24 @@ Fields stored_fields(FeatureOptions& features) {
   return all;
 }
 
-std::size_t record_bytes(const ShardSchema& schema) {
-  if (schema.kind != "spectrogram") {
-    throw Error(text("shards of kind '", schema.kind, "' cannot be read or written"), "known: spectrogram");
+RecordLayout record_layout(const ShardSchema& schema) {
+  const FeatureOptions& features = schema.features;
+  if (schema.kind == "spectrogram")
+    return {.dataset = "features", .words = features.mels, .most_steps = features.frames};
+  if (schema.kind == "waveform") {
+    if (window_samples(features) < 1 || shift_samples(features) < 1) {
+      throw Error(
+          "waveforms cannot be cut into frames",
+          text("windows of ", window_samples(features), " samples, ", shift_samples(features), " apart"));
+    }
+    return {.dataset = "samples",
+            .ragged = true,
+            .most_steps = sample_count(features, features.frames),
+            .window = window_samples(features),
+            .shift = shift_samples(features)};
   }
-  constexpr std::int64_t kHalfBytes = 2;
-  return static_cast<std::size_t>(schema.features.frames * schema.features.mels * kHalfBytes);
+  throw Error(text("shards of kind '", schema.kind, "' cannot be read or written"),
+              "known: spectrogram, waveform");
 }
 
 std::string shard_file_name(const std::string& name, std::int64_t number, std::int64_t count) {

@@ -1,7 +1,6 @@
 #include "data/shard_index.h"
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <span>
@@ -23,20 +22,7 @@ std::string checksum(const Json& json) {
   return hex(xxh3(std::as_bytes(std::span(bytes))));
 }
 
-std::string layout(const Json& json) { return json.dump(1) + "\n"; }
-
-Statistics statistics(const std::vector<ShardEntry>& shards, std::int64_t mels) {
-  FeatureSums all;
-  for (const ShardEntry& shard : shards) {
-    all.sum += shard.sums.sum;
-    all.squares += shard.sums.squares;
-    all.frames += shard.sums.frames;
-  }
-  if (all.frames == 0) return {};
-  const auto count = static_cast<double>(all.frames * mels);
-  const double mean = all.sum / count;
-  return {mean, std::sqrt(std::max(0.0, all.squares / count - mean * mean)), all.frames};
-}
+std::string laid_out(const Json& json) { return json.dump(1) + "\n"; }
 
 // The values of a JSON file, with errors that name it and the key.
 class Reader {
@@ -105,18 +91,27 @@ Json to_json(const FeatureOptions& options) {
   return json;
 }
 
-Json to_json(const ShardEntry& shard) {
-  return {{"file", shard.file},
-          {"count", shard.count},
-          {"bytes", shard.bytes},
-          {"offset", shard.offset},
-          {"xxh3", hex(shard.xxh3)},
-          {"fold0_sum", shard.sums.sum},
-          {"fold0_squares", shard.sums.squares},
-          {"fold0_frames", shard.sums.frames}};
+Json to_json(const ShardEntry& shard, const RecordLayout& layout) {
+  Json json = {
+      {"file", shard.file}, {"count", shard.count}, {"bytes", shard.bytes}, {"offset", shard.offset}};
+  if (layout.ragged) json[layout.dataset] = shard.steps;
+  json["xxh3"] = hex(shard.xxh3);
+  json["fold0_sum"] = shard.sums.sum;
+  json["fold0_squares"] = shard.sums.squares;
+  json["fold0_frames"] = shard.sums.frames;
+  return json;
 }
 
-ShardEntry entry(const Reader& reader, std::size_t record_bytes) {
+// How many steps the records of a shard have together; of a ragged kind only the shard itself can tell.
+std::int64_t steps_of(const Reader& reader, const ShardEntry& shard, const RecordLayout& layout) {
+  if (layout.ragged) return reader.get<std::int64_t>(layout.dataset);
+  std::int64_t steps = 0;
+  if (__builtin_mul_overflow(shard.count, layout.most_steps, &steps))
+    reader.refuse("'", shard.file, "' would hold ", shard.count, " records");
+  return steps;
+}
+
+ShardEntry entry(const Reader& reader, const RecordLayout& layout) {
   ShardEntry shard;
   shard.file = reader.get<std::string>("file");
   shard.count = reader.get<std::int64_t>("count");
@@ -129,8 +124,10 @@ ShardEntry entry(const Reader& reader, std::size_t record_bytes) {
   if (shard.file.empty() || fs::path(shard.file).filename() != shard.file) {
     reader.refuse("'", shard.file, "' is not the name of a file in this folder");
   }
-  if (shard.count < 1 || shard.offset < 0 || shard.offset > shard.bytes ||
-      shard.count > (shard.bytes - shard.offset) / static_cast<std::int64_t>(record_bytes)) {
+  shard.steps = steps_of(reader, shard, layout);
+  if (shard.count < 1 || shard.count > shard.bytes || shard.offset < 0 || shard.offset > shard.bytes ||
+      shard.steps < 0 ||
+      shard.steps > (shard.bytes - shard.offset) / static_cast<std::int64_t>(layout.step_bytes())) {
     reader.refuse(shard.count, " records at ", shard.offset, " do not fit into the ", shard.bytes,
                   " bytes of ", shard.file);
   }
@@ -181,19 +178,23 @@ ShardIndex describe_shards(const fs::path& folder, const std::string& name, cons
                   "Remove it, and run tutti shard again");
     }
     shard.check_folds(schema.folds);
-    const auto end = shard.offset() + shard.size() * static_cast<std::int64_t>(shard.record_bytes());
-    index.shards.push_back({.file = file,
-                            .count = shard.size(),
-                            .bytes = shard.bytes(),
-                            .offset = shard.offset(),
-                            .xxh3 = xxh3_file(path, shard.offset(), end),
-                            .sums = shard.sums()});
+    const auto end = shard.offset() + shard.records_bytes();
+    index.shards.push_back(
+        {.file = file,
+         .count = shard.size(),
+         .bytes = shard.bytes(),
+         .offset = shard.offset(),
+         .steps = shard.records_bytes() / static_cast<std::int64_t>(shard.layout().step_bytes()),
+         .xxh3 = xxh3_file(path, shard.offset(), end),
+         .sums = shard.sums()});
     for (std::int64_t i = 0; i < shard.size(); ++i) {
       ++index.fold_counts[static_cast<std::size_t>(shard.fold(i))];
       for (const Label& label : shard.labels(i)) ++index.class_counts[static_cast<std::size_t>(label.index)];
     }
   }
-  index.statistics = statistics(index.shards, schema.features.mels);
+  std::vector<FeatureSums> sums;
+  for (const ShardEntry& shard : index.shards) sums.push_back(shard.sums);
+  index.statistics = statistics(sums, schema.features.mels);
   return index;
 }
 
@@ -210,11 +211,12 @@ void write_index(const fs::path& folder, const ShardIndex& index) {
   json["statistics"] = {
       {"mean", index.statistics.mean}, {"std", index.statistics.std}, {"frames", index.statistics.frames}};
   json["shards"] = Json::array();
-  for (const ShardEntry& shard : index.shards) json["shards"].push_back(to_json(shard));
+  const RecordLayout layout = record_layout(index.schema);
+  for (const ShardEntry& shard : index.shards) json["shards"].push_back(to_json(shard, layout));
   const fs::path path = folder / "index.json";
   try {
     json["xxh3"] = checksum(json);
-    replace_file(path, layout(json));
+    replace_file(path, laid_out(json));
   } catch (const Json::exception& error) {
     throw Error(text("cannot write '", path.native(), "'"), error.what(),
                 "Names of classes, folds and files must be UTF-8");
@@ -249,15 +251,15 @@ ShardIndex read_index(const fs::path& folder) {
   if (reader.get<std::string>("xxh3") != checksum(content))
     reader.refuse("its checksum does not hold: it was changed after it was written");
   // The text too: a number with another last digit may be the same double.
-  if (layout(json) != bytes) reader.refuse("its text is not laid out as it was written: it was changed");
+  if (laid_out(json) != bytes) reader.refuse("its text is not laid out as it was written: it was changed");
 
   ShardIndex index;
   index.name = reader.get<std::string>("name");
   index.schema = schema(reader);
-  const std::size_t size = record_bytes(index.schema);
+  const RecordLayout layout = record_layout(index.schema);
   std::int64_t bytes_of_all = 0;
   for (const Reader& shard : reader.objects("shards")) {
-    index.shards.push_back(entry(shard, size));
+    index.shards.push_back(entry(shard, layout));
     if (__builtin_add_overflow(bytes_of_all, index.shards.back().bytes, &bytes_of_all))
       reader.refuse("its shards have more than 2^63 bytes");
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/feature_sums.h"
 #include "data/shard_format.h"
 
 namespace tutti::data {
@@ -15,14 +16,9 @@ struct ShardEntry {
   std::int64_t count = 0;
   std::int64_t bytes = 0;   // of the file
   std::int64_t offset = 0;  // of the first record in the file
+  std::int64_t steps = 0;   // of all records
   std::uint64_t xxh3 = 0;   // of all bytes outside the records
   FeatureSums sums;
-};
-
-struct Statistics {
-  double mean = 0;
-  double std = 0;           // population standard deviation
-  std::int64_t frames = 0;  // how many they were taken over; with none, mean and std are 0
 };
 
 struct ShardIndex {

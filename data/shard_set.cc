@@ -12,7 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Looks at the bytes before HDF5 does: all of them but the records.
-void check_bytes(const fs::path& path, const ShardEntry& entry, std::size_t record_bytes) {
+void check_bytes(const fs::path& path, const ShardEntry& entry, std::size_t step_bytes) {
   std::error_code failed;
   const auto bytes = fs::file_size(path, failed);
   if (failed) {
@@ -23,7 +23,7 @@ void check_bytes(const fs::path& path, const ShardEntry& entry, std::size_t reco
     throw Error(text("'", path.native(), "' is not the shard that index.json lists"),
                 text("it has ", bytes, " bytes, and should have ", entry.bytes), kWriteAgain);
   }
-  const auto end = entry.offset + entry.count * static_cast<std::int64_t>(record_bytes);
+  const auto end = entry.offset + entry.steps * static_cast<std::int64_t>(step_bytes);
   if (xxh3_file(path, entry.offset, end) != entry.xxh3) {
     throw Error(text("'", path.native(), "' is not the shard that index.json lists"),
                 "the checksum over its labels, keys and headers does not hold: it is damaged or another",
@@ -37,18 +37,20 @@ ShardSet ShardSet::open(const fs::path& folder) {
   ShardSet set;
   set.folder_ = folder;
   set.index_ = read_index(folder);
-  const std::size_t size = record_bytes(set.index_.schema);
+  set.layout_ = record_layout(set.index_.schema);
+  const auto size = static_cast<std::int64_t>(set.layout_.step_bytes());
   set.first_.push_back(0);
   for (const ShardEntry& entry : set.index_.shards) {
     const fs::path path = folder / entry.file;
-    check_bytes(path, entry, size);
+    check_bytes(path, entry, set.layout_.step_bytes());
     ShardFile shard = ShardFile::open(path);
-    if (shard.size() != entry.count || shard.offset() != entry.offset || shard.record_bytes() != size ||
+    if (shard.kind() != set.index_.schema.kind || shard.size() != entry.count ||
+        shard.offset() != entry.offset || shard.records_bytes() != entry.steps * size ||
         shard.classes() != std::ssize(set.classes())) {
       throw Error(text("'", path.native(), "' is not the shard that index.json lists"),
-                  text("it holds ", shard.size(), " records of ", shard.record_bytes(), " bytes and ",
-                       shard.classes(), " classes, and should hold ", entry.count, " of ", size, " and ",
-                       set.classes().size()),
+                  text("it holds ", shard.size(), " ", shard.kind(), "s in ", shard.records_bytes(),
+                       " bytes and ", shard.classes(), " classes, and should hold ", entry.count, " ",
+                       set.index_.schema.kind, "s in ", entry.steps * size, " and ", set.classes().size()),
                   kWriteAgain);
     }
     shard.check_folds(set.folds());
@@ -75,7 +77,9 @@ std::int16_t ShardSet::fold(std::int64_t record) const {
   return shard->fold(at);
 }
 
-std::int32_t ShardSet::length(std::int64_t record) const {
+std::int64_t ShardSet::frames(std::int64_t record) const { return layout_.frames(length(record)); }
+
+std::int64_t ShardSet::length(std::int64_t record) const {
   const auto [shard, at] = place(record);
   return shard->length(at);
 }
@@ -112,17 +116,17 @@ std::vector<std::int64_t> ShardSet::records(std::span<const std::string> names) 
   return result;
 }
 
-void ShardSet::read(std::int64_t record, std::int64_t start, std::int64_t frames,
+void ShardSet::read(std::int64_t record, std::int64_t start, std::int64_t count,
                     std::span<std::byte> out) const {
   const auto [shard, at] = place(record);
-  const std::size_t frame_bytes = shard->record_bytes() / static_cast<std::size_t>(shard->features().frames);
-  if (start < 0 || frames < 0 || start + frames > shard->features().frames ||
-      out.size() != static_cast<std::size_t>(frames) * frame_bytes) {
-    throw Error(text("cannot read frames [", start, ", ", start + frames, ") of record ", record, " into ",
-                     out.size(), " bytes"),
-                text("a record has ", shard->features().frames, " frames of ", frame_bytes, " bytes"));
+  const std::size_t step_bytes = layout_.step_bytes();
+  if (start < 0 || count < 0 || start + count > shard->steps(at) ||
+      out.size() != static_cast<std::size_t>(count) * step_bytes) {
+    throw Error(text("cannot read ", layout_.dataset, " [", start, ", ", start + count, ") of record ",
+                     record, " into ", out.size(), " bytes"),
+                text("it has ", shard->steps(at), " of ", step_bytes, " bytes"));
   }
-  const std::size_t begin = static_cast<std::size_t>(start) * frame_bytes;
+  const std::size_t begin = static_cast<std::size_t>(start) * step_bytes;
   std::atomic<std::uint64_t>& word = verified_[static_cast<std::size_t>(record) / 64];
   const std::uint64_t bit = std::uint64_t{1} << (record % 64);
   if (word.load(std::memory_order_relaxed) & bit) {
@@ -132,8 +136,8 @@ void ShardSet::read(std::int64_t record, std::int64_t start, std::int64_t frames
 
   std::vector<std::byte> rest;  // stays empty where the whole record is asked for
   std::span<std::byte> whole = out;
-  if (out.size() != shard->record_bytes()) {
-    rest.resize(shard->record_bytes());
+  if (out.size() != shard->record_bytes(at)) {
+    rest.resize(shard->record_bytes(at));
     whole = rest;
   }
   shard->read(at, 0, whole);
@@ -149,7 +153,8 @@ std::vector<Example> whole_clips(const ShardSet& shards, std::span<const std::in
   std::vector<Example> examples;
   examples.reserve(records.size());
   for (const std::int64_t record : records) {
-    examples.push_back({.record = record, .start = 0, .length = shards.length(record), .group = record});
+    const auto frames = static_cast<std::int32_t>(shards.frames(record));
+    examples.push_back({.record = record, .start = 0, .length = frames, .group = record});
   }
   return examples;
 }

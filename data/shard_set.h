@@ -29,20 +29,23 @@ class ShardSet {
   const ShardIndex& index() const { return index_; }
   const Strings& classes() const { return index_.schema.classes; }
   const Strings& folds() const { return index_.schema.folds; }
+  const RecordLayout& layout() const { return layout_; }
 
   // Of one record, in [0, size()).
   std::int16_t fold(std::int64_t record) const;
-  std::int32_t length(std::int64_t record) const;  // valid frames
+  std::int64_t frames(std::int64_t record) const;  // valid ones
+  std::int64_t length(std::int64_t record) const;  // in steps, those that pad a spectrogram left out
   std::vector<Label> labels(std::int64_t record) const;
   std::string_view key(std::int64_t record) const;
 
   // The records of these folds, in order. Throws UsageError that lists the known folds for another name.
   std::vector<std::int64_t> records(std::span<const std::string> folds) const;
 
-  // Frames [start, start + frames) of a record, as stored: frames * mels * 2 bytes into `out`. Uses pread
-  // only: any number of threads may call it. Verifies the checksum of the whole record the first time
-  // that this process reads it. Throws Error that names file, record and key when it does not hold.
-  void read(std::int64_t record, std::int64_t start, std::int64_t frames, std::span<std::byte> out) const;
+  // Steps [start, start + count) of a record, as stored: count * layout().step_bytes() bytes into `out`. A
+  // spectrogram has layout().most_steps of them, a waveform length(record). Uses pread only: any number of
+  // threads may call it. Verifies the checksum of the whole record the first time that this process reads
+  // it. Throws Error that names file, record and key when it does not hold.
+  void read(std::int64_t record, std::int64_t start, std::int64_t count, std::span<std::byte> out) const;
 
  private:
   struct Place {
@@ -53,6 +56,7 @@ class ShardSet {
 
   std::filesystem::path folder_;
   ShardIndex index_;
+  RecordLayout layout_;
   std::vector<ShardFile> shards_;
   std::vector<std::int64_t> first_;                         // record of each shard, and the end
   std::unique_ptr<std::atomic<std::uint64_t>[]> verified_;  // a bit a record

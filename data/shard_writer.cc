@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 
 // The rows of all records, as the datasets hold them.
 struct Columns {
+  std::vector<std::int64_t> offset{0};  // of ragged records, in steps
   std::vector<std::int32_t> length;
   std::vector<std::int16_t> fold;
   std::vector<std::int64_t> label_offset{0};
@@ -33,11 +34,15 @@ void check_record(const fs::path& path, const ShardSchema& schema, const ShardRe
   const auto refuse = [&](const auto&... problem) {
     throw Error(text("cannot write '", record.key, "' to '", path.native(), "'"), text(problem...));
   };
-  if (record.values.size() != record_bytes(schema)) {
-    refuse("its values have ", record.values.size(), " bytes, a record has ", record_bytes(schema));
+  const RecordLayout layout = record_layout(schema);
+  const std::int64_t least = layout.ragged ? 1 : 0;
+  if (record.length < least || record.length > layout.most_steps) {
+    refuse("length ", record.length, " lies outside [", least, ", ", layout.most_steps, "]");
   }
-  if (record.length < 0 || record.length > schema.features.frames) {
-    refuse("length ", record.length, " lies outside [0, ", schema.features.frames, "]");
+  const std::int64_t steps = layout.ragged ? record.length : layout.most_steps;
+  const std::size_t bytes = static_cast<std::size_t>(steps) * layout.step_bytes();
+  if (record.values.size() != bytes) {
+    refuse("its values have ", record.values.size(), " bytes, a record has ", bytes);
   }
   if (record.fold < 0 || record.fold >= std::ssize(schema.folds)) {
     refuse("fold ", record.fold, " lies outside [0, ", schema.folds.size(), ")");
@@ -50,12 +55,8 @@ void check_record(const fs::path& path, const ShardSchema& schema, const ShardRe
   }
 }
 
-// Adds the valid frames where `counts`; looks at all values, because what is not finite would spoil training.
-void add_features(const fs::path& path, const ShardSchema& schema, const ShardRecord& record, bool counts,
-                  FeatureSums& sums) {
-  const auto valid = static_cast<std::size_t>(record.length * schema.features.mels);
-  double sum = 0;
-  double squares = 0;
+// Of float16 values: what is not finite would spoil training.
+void check_finite(const fs::path& path, const ShardSchema& schema, const ShardRecord& record) {
   for (std::size_t i = 0; i < record.values.size() / sizeof(c10::Half); ++i) {
     c10::Half stored;
     std::memcpy(&stored, record.values.data() + i * sizeof stored, sizeof stored);
@@ -65,21 +66,14 @@ void add_features(const fs::path& path, const ShardSchema& schema, const ShardRe
                   text("feature ", i % static_cast<std::size_t>(schema.features.mels), " of frame ",
                        i / static_cast<std::size_t>(schema.features.mels), " is ", value));
     }
-    if (i < valid) {
-      sum += value;
-      squares += value * value;
-    }
   }
-  if (!counts) return;
-  sums.sum += sum;
-  sums.squares += squares;
-  sums.frames += record.length;
 }
 
-Columns columns(std::span<const ShardRecord> records) {
+Columns columns(std::span<const ShardRecord> records, std::size_t step_bytes) {
   Columns all;
   bool weighted = false;
   for (const ShardRecord& record : records) {
+    all.offset.push_back(all.offset.back() + static_cast<std::int64_t>(record.values.size() / step_bytes));
     all.length.push_back(record.length);
     all.fold.push_back(record.fold);
     for (const Label& label : record.labels) {
@@ -113,17 +107,22 @@ void column(Hdf5Writer& writer, const char* name, const std::vector<T>& values) 
   column(writer, name, stored_type<T>(), values.size(), std::as_bytes(std::span(values)));
 }
 
-// The records, one after another at one place of the file.
-void write_records(Hdf5Writer& writer, const ShardSchema& schema, std::span<const ShardRecord> all) {
-  const std::array<hsize_t, 3> sizes = {all.size(), static_cast<hsize_t>(schema.features.frames),
-                                        static_cast<hsize_t>(schema.features.mels)};
-  const Hdf5Handle type = half_type();
-  const Hdf5Handle dataset = writer.dataset("features", type.get(), sizes);
+// The records, one after another at one place of the file: [records, steps, words], or [all steps].
+void write_records(Hdf5Writer& writer, const RecordLayout& layout, std::span<const ShardRecord> all,
+                   std::span<const std::int64_t> offset) {
+  std::vector<hsize_t> sizes = {all.size(), static_cast<hsize_t>(layout.most_steps),
+                                static_cast<hsize_t>(layout.words)};
+  if (layout.ragged) sizes = {static_cast<hsize_t>(offset.back())};
+  const Hdf5Handle type = word_type(/*real=*/!layout.ragged);
+  const Hdf5Handle dataset = writer.dataset(layout.dataset, type.get(), sizes);
   const Hdf5Handle space = writer.own(H5Dget_space(dataset.get()), H5Sclose);
-  const std::array<hsize_t, 3> one = {1, sizes[1], sizes[2]};
-  const Hdf5Handle memory = writer.own(H5Screate_simple(3, one.data(), nullptr), H5Sclose);
-  for (hsize_t i = 0; i < all.size(); ++i) {
-    const std::array<hsize_t, 3> start = {i, 0, 0};
+  std::vector<hsize_t> start(sizes.size());
+  std::vector<hsize_t> one = sizes;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    start[0] = layout.ragged ? static_cast<hsize_t>(offset[i]) : i;
+    one[0] = layout.ragged ? static_cast<hsize_t>(offset[i + 1] - offset[i]) : 1;
+    const Hdf5Handle memory =
+        writer.own(H5Screate_simple(static_cast<int>(one.size()), one.data(), nullptr), H5Sclose);
     writer.check(
         H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, one.data(), nullptr));
     writer.check(
@@ -152,8 +151,10 @@ void write(Hdf5Writer& writer, const ShardSchema& schema, std::span<const ShardR
   writer.attribute("fold0_squares", sums.squares);
   writer.attribute("fold0_frames", sums.frames);
 
-  const Columns all = columns(records);
-  write_records(writer, schema, records);
+  const RecordLayout layout = record_layout(schema);
+  const Columns all = columns(records, layout.step_bytes());
+  write_records(writer, layout, records, all.offset);
+  if (layout.ragged) column(writer, "offset", all.offset);
   column(writer, "length", all.length);
   column(writer, "fold", all.fold);
   column(writer, "label_offset", all.label_offset);
@@ -171,7 +172,8 @@ void write_shard(const fs::path& path, const ShardSchema& schema, std::span<cons
   FeatureSums sums;
   for (const ShardRecord& record : records) {
     check_record(path, schema, record);
-    add_features(path, schema, record, record.fold == 0 || statistics == StatisticsOf::all, sums);
+    if (!record_layout(schema).ragged) check_finite(path, schema, record);
+    if (record.fold == 0 || statistics == StatisticsOf::all) sums += record.sums;
   }
   write_hdf5(path, [&](Hdf5Writer& writer) { write(writer, schema, records, sums); });
 }

@@ -2,7 +2,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include <iostream>
+
+#include "data/features.h"
 #include "launcher/commands.h"
+#include "recipes/config.h"
 #include "recipes/shard.h"
 #include "recipes/train.h"
 
@@ -16,12 +20,26 @@ constexpr auto kAssignmentHelp =
 // Seconds. Before the first step ranks read, check and connect, each at a pace of its own.
 constexpr double kStartUpLimit = 600;
 
+// In TOML, to be put into a recipe.
+int print_statistics(const recipes::ShardConfig& config, const dist::Communicator& world,
+                     const recipes::Console& console) {
+  const auto found = recipes::measure_statistics(config, world, console);
+  for (const auto& file : found.unreadable) console.log.error("left out: ", file.reason);
+  if (world.rank() == 0) {
+    data::Normalisation normalisation{found.statistics.mean, found.statistics.std};
+    std::cout << "# over " << found.statistics.frames << " frames of " << found.of << '\n'
+              << recipes::to_toml(recipes::Sections{{"features", data::fields(normalisation)}}) << std::flush;
+  }
+  return found.unreadable.empty() || config.output.allow_unreadable ? kDone : kFailed;
+}
+
 }  // namespace
 
 Command shard_command(CLI::App& program) {
   struct Options {
     std::string config;
     Strings assignments;
+    bool stats = false;
   };
   auto* app = program.add_subcommand("shard", "Turn sound files and labels into HDF5 shards");
   auto options = std::make_shared<Options>();
@@ -30,13 +48,17 @@ Command shard_command(CLI::App& program) {
   app->footer(
       "Reads a CSV manifest (columns path, label, and if wanted key, fold) or a folder per class, and "
       "writes\n"
-      "log-mel spectrograms. Files that cannot be read are listed, the rest is done, and the exit code is "
-      "1.\n"
+      "log-mel spectrograms or, with output.kind = \"waveform\", 16-bit waveforms. Files that cannot be\n"
+      "read are listed, the rest is done, and the exit code is 1.\n"
       "Run again, it goes on where it was stopped. Example, on two ranks:\n"
       "  tutti launch -n 2 -- shard recipes/gcin/rime_shards.toml");
+  app->add_flag("--stats", options->stats,
+                "Write nothing; print features.mean and features.std of the clips, as a recipe takes them");
   return {app, [options](const Job& job) {
             const auto config = recipes::read_shard_config(options->config, options->assignments);
-            const auto unreadable = recipes::make_shards(config, job.environment.world(), job.console);
+            const auto world = job.environment.world();
+            if (options->stats) return print_statistics(config, world, job.console);
+            const auto unreadable = recipes::make_shards(config, world, job.console);
             for (const auto& file : unreadable) job.console.log.error("left out: ", file.reason);
             return unreadable.empty() || config.output.allow_unreadable ? kDone : kFailed;
           }};

@@ -3,14 +3,24 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <span>
+#include <vector>
 
 #include "data/batch.h"
 #include "data/fbank.h"
 #include "data/features.h"
 
 namespace tutti::recipes {
+
+// The samples of a sound file, float32, full scale [-1, 1]. `max_frames` > 0: no more than so many frames
+// take. Throws Error that names the file when it cannot be read or is shorter than one window.
+std::vector<float> samples_of(const std::filesystem::path& path, const data::FeatureOptions& options,
+                              std::int64_t max_frames = 0);
+
+// The samples as a shard stores them: times 2^15, rounded to the nearest (half to even), clipped to 16 bits.
+at::Tensor stored_samples(std::span<const float> samples);
 
 // Raw log-mel [frames, mels] float32 of a sound file. `max_frames` > 0: no more than so many are read and
 // computed. Throws Error that names the file when it cannot be read or is shorter than one window.

@@ -169,20 +169,24 @@ Findings examine_shards(const Examination& job) {
   if (job.options.shards.empty()) return {};
   Findings findings;
   double a_second = -1;
-  std::int64_t record_bytes = 0;
+  std::int64_t record_bytes = 0;  // on average
   try {
     const auto set = data::ShardSet::open(job.options.shards);
-    const auto& features = set.index().schema.features;
-    record_bytes = features.frames * features.mels * 2;
-    std::vector<std::byte> record(static_cast<std::size_t>(record_bytes));
+    const auto& layout = set.layout();
+    std::vector<std::byte> record(static_cast<std::size_t>(layout.most_steps) * layout.step_bytes());
+    std::int64_t bytes = 0;
     CounterRng random(static_cast<std::uint64_t>(job.world.rank()));
     constexpr double kSeconds = 2;
     std::int64_t count = 0;
     const auto start = Clock::now();
     for (; count < set.size() && seconds_since(start) < kSeconds; ++count) {
-      const auto drawn = random.integer(static_cast<std::uint64_t>(set.size()));
-      set.read(static_cast<std::int64_t>(drawn), 0, features.frames, record);
+      const auto drawn = static_cast<std::int64_t>(random.integer(static_cast<std::uint64_t>(set.size())));
+      const auto steps = layout.ragged ? set.length(drawn) : layout.most_steps;
+      const auto part = std::span(record).first(static_cast<std::size_t>(steps) * layout.step_bytes());
+      set.read(drawn, 0, steps, part);
+      bytes += std::ssize(part);
     }
+    record_bytes = bytes / std::max<std::int64_t>(1, count);
     a_second = static_cast<double>(count) / seconds_since(start);
   } catch (const std::exception& error) {
     findings.push_back({Verdict::failure, "shards", error.what()});

@@ -51,7 +51,7 @@ std::string inspect_shard(const fs::path& path) {
   const auto shard = data::ShardFile::open(path);
   std::ostringstream out;
   out << "one shard, kind " << shard.kind() << '\n'
-      << "clips     " << shard.size() << " of " << shard.record_bytes() << " bytes, from byte "
+      << "clips     " << shard.size() << " in " << shard.records_bytes() << " bytes, from byte "
       << shard.offset() << " on\n"
       << "features  " << of_features(shard.features()) << '\n'
       << "classes   " << shard.classes() << '\n';

@@ -68,7 +68,7 @@ Json shard_json(const fs::path& path) {
   auto features = shard.features();
   Json json = {{"record_kind", shard.kind()},
                {"clips", shard.size()},
-               {"record_bytes", shard.record_bytes()},
+               {"records_bytes", shard.records_bytes()},
                {"offset", shard.offset()},
                {"classes", shard.classes()},
                {"features", to_json(data::stored_fields(features))},

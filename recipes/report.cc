@@ -96,11 +96,12 @@ void add_clips(RunReport& report, const Evaluation& evaluation, const TrainedMod
     if (std::ssize(records) == count) break;
     const auto record = evaluation.groups[clip];
     records.push_back(record);
-    ShownClip shown{.key = std::string(shards.key(record)),
-                    .seconds = shards.length(record) * trained.recipe.features.frame_shift_ms / 1000,
-                    .predicted = top_classes(scores, clip, trained.classes),
-                    .right = right[clip],
-                    .loss = losses[clip]};
+    ShownClip shown{
+        .key = std::string(shards.key(record)),
+        .seconds = static_cast<double>(shards.frames(record)) * trained.recipe.features.frame_shift_ms / 1000,
+        .predicted = top_classes(scores, clip, trained.classes),
+        .right = right[clip],
+        .loss = losses[clip]};
     for (const auto& label : shards.labels(record))
       shown.truth.push_back(trained.classes[static_cast<std::size_t>(label.index)]);
     report.clips.push_back(std::move(shown));

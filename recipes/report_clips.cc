@@ -57,7 +57,7 @@ void add_pictures(std::vector<ShownClip>& clips, std::span<const std::int64_t> r
   const torch::NoGradGuard no_grad;
   for (auto& clip : clips) {
     const auto batch = loader.next();
-    clip.spectrogram = spectrogram(batch->input[0]);
+    clip.spectrogram = spectrogram(front_end.log_mel(*batch, torch::kCPU).x_BTM[0]);
     const auto attention = model.attention(front_end(*batch, session.device));
     if (!attention.defined()) continue;
     for (const auto& layer_TM : attention[0].unbind())

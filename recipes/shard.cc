@@ -68,18 +68,60 @@ FileLock claim_folder(ShardConfig config) {
   return lock;
 }
 
-data::ShardRecord make_record(const data::Clip& clip, const data::FeatureOptions& features,
-                              const data::Fbank& fbank) {
-  const auto raw_TM = raw_features(clip.path, features, fbank, features.frames);
-  const auto stored = stored_features(raw_TM, features);
-  data::ShardRecord record{clip.key,
-                           clip.fold,
-                           static_cast<std::int32_t>(std::min(raw_TM.size(0), features.frames)),
-                           clip.labels,
-                           {}};
+data::ShardRecord make_record(const data::Clip& clip, const ShardConfig& config, const data::Fbank& fbank) {
+  const auto& features = config.features;
+  const bool keep_waveform = config.output.kind == "waveform";
+  auto samples = samples_of(clip.path, features, features.frames);
+  auto wave_S = torch::from_blob(samples.data(), {std::ssize(samples)});
+  at::Tensor stored;
+  if (keep_waveform) {
+    stored = stored_samples(samples);
+    wave_S = stored.to(torch::kFloat) * 0x1p-15;  // what training will see
+  }
+  const auto raw_TM = fbank(wave_S.unsqueeze(0)).squeeze(0);
+  const auto features_TM = stored_features(raw_TM, features);
+  const auto frames = std::min(raw_TM.size(0), features.frames);
+  const auto valid_TM = features_TM.narrow(0, 0, frames).to(torch::kFloat);
+  if (!keep_waveform) stored = features_TM;
+
+  data::ShardRecord record{
+      clip.key,
+      clip.fold,
+      static_cast<std::int32_t>(keep_waveform ? stored.size(0) : frames),
+      clip.labels,
+      {},
+      data::sum_features({valid_TM.const_data_ptr<float>(), static_cast<std::size_t>(valid_TM.numel())},
+                         features.mels)};
   record.values.resize(stored.nbytes());
   std::memcpy(record.values.data(), stored.const_data_ptr(), stored.nbytes());
   return record;
+}
+
+// The clips of a catalog, by shard.
+class Division {
+ public:
+  Division(const data::Catalog& catalog, std::int64_t per_shard)
+      : clips_(catalog.clips), per_shard_(per_shard) {}
+
+  std::int64_t shards() const { return (std::ssize(clips_) + per_shard_ - 1) / per_shard_; }
+  std::span<const data::Clip> clips(std::int64_t shard) const {
+    const auto begin = shard * per_shard_;
+    return clips_.subspan(static_cast<std::size_t>(begin),
+                          static_cast<std::size_t>(std::min(per_shard_, std::ssize(clips_) - begin)));
+  }
+
+ private:
+  std::span<const data::Clip> clips_;
+  std::int64_t per_shard_;
+};
+
+data::StatisticsOf statistics_of(const data::Catalog& catalog) {
+  const bool has_fold_0 = std::ranges::any_of(catalog.clips, [](const auto& clip) { return clip.fold == 0; });
+  return has_fold_0 ? data::StatisticsOf::fold_0 : data::StatisticsOf::all;
+}
+
+std::string in_words(data::StatisticsOf of, const data::Catalog& catalog) {
+  return of == data::StatisticsOf::fold_0 ? text("fold '", catalog.folds.front(), "'") : "all folds";
 }
 
 // Whether an earlier call has written this shard, with every clip in it.
@@ -110,16 +152,14 @@ void report_missing(const data::Catalog& catalog, const Log& log) {
 }
 
 // A shard of unreadable clips alone is not written: its number stays free.
-void drop_empty(Strings& files, std::span<const data::Clip> clips, std::int64_t per_shard,
-                const std::vector<Unreadable>& unreadable) {
+void drop_empty(Strings& files, const Division& division, const std::vector<Unreadable>& unreadable) {
   std::set<std::string_view> lost;
   for (const auto& file : unreadable) lost.insert(file.path);
-  std::set<std::int64_t> kept;
-  for (std::int64_t i = 0; i < std::ssize(clips); ++i) {
-    if (!lost.contains(clips[static_cast<std::size_t>(i)].path.native())) kept.insert(i / per_shard);
-  }
   std::int64_t shard = 0;
-  std::erase_if(files, [&](const std::string&) { return !kept.contains(shard++); });
+  std::erase_if(files, [&](const std::string&) {
+    return std::ranges::all_of(division.clips(shard++),
+                               [&](const data::Clip& clip) { return lost.contains(clip.path.native()); });
+  });
 }
 
 }  // namespace
@@ -158,6 +198,10 @@ Fields fields(ShardOutputOptions& options) {
        .meaning = "clips of a shard",
        .least = 1,
        .most = 1e7},
+      {.name = "kind",
+       .target = &options.kind,
+       .meaning = "what is stored of a clip: its log-mel spectrogram, or its waveform in 16 bits",
+       .choices = {"spectrogram", "waveform"}},
       {.name = "allow_unreadable",
        .target = &options.allow_unreadable,
        .meaning = "leave files that cannot be read out, and end with exit code 0 all the same",
@@ -191,6 +235,49 @@ data::Catalog catalog_of(const fs::path& shards) {
   return read_catalog(read_shard_config(shards / kConfigCopy).input);
 }
 
+ClipStatistics measure_statistics(const ShardConfig& config, const dist::Communicator& world,
+                                  const Console& console) {
+  at::set_num_threads(1);  // ranks are the parallelism here
+  const auto catalog = read_catalog(config.input);
+  report_missing(catalog, console.log);
+  const Division division(catalog, config.output.records_per_shard);
+  const auto of = statistics_of(catalog);
+  const data::Fbank fbank(config.features);
+  std::vector<Unreadable> unreadable;
+  // By shard, as the index adds them: sum, squares, frames. A rank leaves zeros where others have theirs.
+  auto table = torch::zeros({division.shards(), 3}, torch::kFloat64);
+  Progress progress(console, "clips", std::ssize(catalog.clips));  // this rank's pace stands for all
+  std::int64_t done = 0;
+  for (std::int64_t s = world.rank(); s < division.shards(); s += world.size()) {
+    data::FeatureSums sums;
+    for (const auto& clip : division.clips(s)) {
+      progress.update(std::min(++done * world.size(), std::ssize(catalog.clips)), "");
+      if (of == data::StatisticsOf::fold_0 && clip.fold != 0) continue;
+      try {
+        sums += make_record(clip, config, fbank).sums;
+      } catch (const Error& error) {
+        unreadable.push_back({clip.path.string(), error.what()});
+      }
+    }
+    table[s] = torch::tensor({sums.sum, sums.squares, static_cast<double>(sums.frames)}, torch::kFloat64);
+  }
+  progress.clear();
+  world.all_reduce(table, dist::Reduce::sum);
+
+  std::vector<data::FeatureSums> all;
+  for (std::int64_t s = 0; s < division.shards(); ++s) {
+    const auto* row = table.const_data_ptr<double>() + 3 * s;
+    all.push_back({row[0], row[1], static_cast<std::int64_t>(row[2])});
+  }
+  ClipStatistics result{data::statistics(all, config.features.mels), in_words(of, catalog),
+                        gather(world, unreadable)};
+  if (result.statistics.frames == 0) {
+    throw Error(text("none of the clips of ", result.of, " could be read"),
+                result.unreadable.front().reason);
+  }
+  return result;
+}
+
 std::vector<Unreadable> make_shards(const ShardConfig& config, const dist::Communicator& world,
                                     const Console& console) {
   at::set_num_threads(1);  // ranks are the parallelism here
@@ -202,11 +289,10 @@ std::vector<Unreadable> make_shards(const ShardConfig& config, const dist::Commu
   world.barrier();
 
   const auto count = std::ssize(catalog.clips);
-  const auto per_shard = config.output.records_per_shard;
-  const auto shard_count = (count + per_shard - 1) / per_shard;
-  const bool has_fold_0 = std::ranges::any_of(catalog.clips, [](const auto& clip) { return clip.fold == 0; });
-  const auto statistics = has_fold_0 ? data::StatisticsOf::fold_0 : data::StatisticsOf::all;
-  const data::ShardSchema schema{"spectrogram", config.features, catalog.classes, catalog.folds};
+  const Division division(catalog, config.output.records_per_shard);
+  const auto shard_count = division.shards();
+  const auto statistics = statistics_of(catalog);
+  const data::ShardSchema schema{config.output.kind, config.features, catalog.classes, catalog.folds};
   const data::Fbank fbank(config.features);
   Strings files;
   for (std::int64_t s = 0; s < shard_count; ++s)
@@ -219,9 +305,7 @@ std::vector<Unreadable> make_shards(const ShardConfig& config, const dist::Commu
   std::int64_t done = 0;
   for (std::int64_t s = world.rank(); s < shard_count; s += world.size()) {
     const auto path = folder / files[static_cast<std::size_t>(s)];
-    const auto clips = std::span(catalog.clips)
-                           .subspan(static_cast<std::size_t>(s * per_shard),
-                                    static_cast<std::size_t>(std::min(per_shard, count - s * per_shard)));
+    const auto clips = division.clips(s);
     if (is_done(path, clips)) {
       done += std::ssize(clips);
       continue;
@@ -229,7 +313,7 @@ std::vector<Unreadable> make_shards(const ShardConfig& config, const dist::Commu
     std::vector<data::ShardRecord> records;
     for (const auto& clip : clips) {
       try {
-        records.push_back(make_record(clip, config.features, fbank));
+        records.push_back(make_record(clip, config, fbank));
       } catch (const Error& error) {
         unreadable.push_back({clip.path.string(), error.what()});
       }
@@ -241,14 +325,14 @@ std::vector<Unreadable> make_shards(const ShardConfig& config, const dist::Commu
 
   const auto all_unreadable = gather(world, unreadable);  // and every shard is there now
   if (world.rank() == 0) {
-    drop_empty(files, catalog.clips, per_shard, all_unreadable);
+    drop_empty(files, division, all_unreadable);
     if (files.empty())
       throw Error(text("none of the ", count, " clips could be read"), all_unreadable.front().reason);
     const auto index = data::describe_shards(folder, config.output.name, schema, files);
     data::write_index(folder, index);
     console.log.info(index.records(), " clips written; mean ", index.statistics.mean, ", std ",
                      index.statistics.std, " of ", index.statistics.frames, " frames of ",
-                     has_fold_0 ? text("fold '", catalog.folds.front(), "'") : "all folds");
+                     in_words(statistics, catalog));
   }
   world.barrier();
   return all_unreadable;

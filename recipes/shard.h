@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/catalog.h"
+#include "data/feature_sums.h"
 #include "data/features.h"
 #include "dist/communicator.h"
 #include "recipes/config.h"
@@ -26,6 +27,7 @@ Fields fields(ShardInputOptions& options);
 struct ShardOutputOptions {
   std::string folder;
   std::string name = "shard";
+  std::string kind = "spectrogram";  // or "waveform"
   std::int64_t records_per_shard = 1024;
   bool allow_unreadable = false;
 };
@@ -51,6 +53,18 @@ struct Unreadable {
   std::string path;
   std::string reason;
 };
+
+// What `tutti shard --stats` tells.
+struct ClipStatistics {
+  data::Statistics statistics;
+  std::string of;  // the clips that they are over, in words
+  std::vector<Unreadable> unreadable;
+};
+
+// The statistics that index.json of these clips would hold, to the last bit. Writes nothing. Collective; the
+// same on all ranks, and for every number of them. Throws Error when no clip that counts can be read.
+ClipStatistics measure_statistics(const ShardConfig& config, const dist::Communicator& world,
+                                  const Console& console);
 
 // Writes the shards that are not there yet, and last index.json. Which records a shard holds depends on the
 // catalog alone, so the files are the same for every number of ranks. Collective; all ranks return the

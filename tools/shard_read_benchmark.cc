@@ -23,10 +23,10 @@
 #include "data/shard_set.h"
 #include "data/shard_writer.h"
 
+namespace tutti::data {
 namespace {
 
 namespace fs = std::filesystem;
-using namespace tutti::data;
 
 constexpr int kRounds = 5;
 
@@ -36,7 +36,7 @@ void write_set(const fs::path& folder) {
   schema.folds = {"train"};
   constexpr std::int64_t kShards = 8;
   constexpr std::int64_t kRecords = 250;
-  tutti::Strings files;
+  Strings files;
   for (std::int64_t shard = 0; shard < kShards; ++shard) {
     std::vector<ShardRecord> records(kRecords);
     for (std::int64_t i = 0; i < kRecords; ++i) {
@@ -44,7 +44,7 @@ void write_set(const fs::path& folder) {
       record.key = std::to_string(shard * kRecords + i);
       record.length = 1024;
       record.labels = {{0, 1}};
-      record.values.resize(record_bytes(schema), static_cast<std::byte>(i % 64));
+      record.values.resize(1024 * record_layout(schema).step_bytes(), static_cast<std::byte>(i % 64));
     }
     files.push_back(shard_file_name("benchmark", shard, kShards));
     write_shard(folder / files.back(), schema, records);
@@ -89,8 +89,8 @@ double median(std::vector<double> values) {
 void measure(const fs::path& folder) {
   const ShardSet set = ShardSet::open(folder);
   const ShardIndex& index = set.index();
-  const std::size_t bytes = record_bytes(index.schema);
-  const std::int64_t frames = index.schema.features.frames;
+  const std::int64_t frames = set.layout().most_steps;
+  const std::size_t bytes = static_cast<std::size_t>(frames) * set.layout().step_bytes();
   const std::vector<std::int64_t> order = random_order(set);
 
   struct Place {
@@ -142,8 +142,6 @@ void measure(const fs::path& folder) {
   }
 }
 
-}  // namespace
-
 int main(int argc, char** argv) {
   at::set_num_threads(1);
   try {
@@ -162,3 +160,8 @@ int main(int argc, char** argv) {
     return 1;
   }
 }
+
+}  // namespace
+}  // namespace tutti::data
+
+int main(int argc, char** argv) { return tutti::data::main(argc, argv); }

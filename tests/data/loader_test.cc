@@ -88,7 +88,8 @@ TEST_F(LoaderTest, RowsHoldTheirClipPartnerAndMixedLabels) {
       EXPECT_EQ(batch.positions[row].item<std::int64_t>(), position);
       EXPECT_EQ(batch.groups[row].item<std::int64_t>(), example.group);
       EXPECT_EQ(batch.weight[row].item<float>(), 1);
-      EXPECT_EQ(batch.length[row].item<std::int32_t>(), std::min(set_.length(example.record), 12));
+      EXPECT_EQ(batch.length[row].item<std::int32_t>(),
+                std::min<std::int64_t>(set_.length(example.record), 12));
       EXPECT_EQ(row_of(batch.input, row), expected_row(set_, example, draws.crop, plan_.frames));
       cropped += set_.length(example.record) > 12;
 

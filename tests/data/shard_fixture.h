@@ -38,19 +38,42 @@ inline std::vector<float> record_values(std::int64_t number, const ShardSchema& 
   return values;
 }
 
+// Its samples, of a schema of waveforms: noise on a tone, of a length of its own, off zero by some.
+inline std::vector<std::int16_t> record_samples(std::int64_t number, const ShardSchema& schema) {
+  const std::int64_t most = record_layout(schema).most_steps;
+  std::vector<std::int16_t> samples(static_cast<std::size_t>(most - number * 211 % (most * 3 / 4)));
+  CounterRng rng(static_cast<std::uint64_t>(number), 4321);
+  const double step = 0.05 * static_cast<double>(1 + number % 20);
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const double tone = 6000 * std::sin(step * static_cast<double>(i));
+    samples[i] = static_cast<std::int16_t>(300 + tone + 800 * rng.normal());
+  }
+  return samples;
+}
+
 inline ShardRecord make_record(std::int64_t number, const ShardSchema& schema) {
   ShardRecord record;
   record.key = "clip/\u3105" + std::to_string(number) + ".ogg";
   record.fold = static_cast<std::int16_t>(number % 5 == 3 ? 1 : number % 5 == 4 ? 2 : 0);
-  record.length = static_cast<std::int32_t>(1 + number * 7 % schema.features.frames);
   for (std::int32_t label = 0; label < 4; ++label) {
     if ((number >> label & 1) != 0) record.labels.push_back({label, 1});
   }
-  for (const float value : record_values(number, schema)) {
-    const c10::Half half(value);
-    const auto bytes = std::as_bytes(std::span(&half, 1));
-    record.values.insert(record.values.end(), bytes.begin(), bytes.end());
+  const auto store = [&](const auto& values) {
+    const auto bytes = std::as_bytes(std::span(values));
+    record.values.assign(bytes.begin(), bytes.end());
+  };
+  if (schema.kind == "waveform") {
+    const std::vector<std::int16_t> samples = record_samples(number, schema);
+    record.length = static_cast<std::int32_t>(samples.size());
+    store(samples);
+    return record;
   }
+  record.length = static_cast<std::int32_t>(1 + number * 7 % schema.features.frames);
+  std::vector<c10::Half> halves;
+  for (const float value : record_values(number, schema)) halves.emplace_back(value);
+  store(halves);
+  const std::vector<float> rounded(halves.begin(), halves.begin() + record.length * schema.features.mels);
+  record.sums = sum_features(rounded, schema.features.mels);
   return record;
 }
 

@@ -73,7 +73,7 @@ TEST(Shards, GiveFramesFromTheMiddleVerifiedOrNot) {
   }
   set.read(2, 20, 0, {});
   std::vector<std::byte> part(6 * frame);
-  expect_error([&] { set.read(2, 15, 6, part); }, {"frames [15, 21)", "20 frames"});
+  expect_error([&] { set.read(2, 15, 6, part); }, {"features [15, 21)", "20 of 16 bytes"});
   expect_error([&] { set.read(5, 0, 6, part); }, {"no record 5", "5 records"});
 }
 
@@ -221,7 +221,8 @@ TEST_F(ShardDamage, MissingShard) {
 }
 
 TEST_F(ShardDamage, BitFlippedInARecord) {
-  const std::size_t size = record_bytes(index_.schema);
+  const RecordLayout layout = record_layout(index_.schema);
+  const std::size_t size = static_cast<std::size_t>(layout.most_steps) * layout.step_bytes();
   flip(shard(), index_.shards[1].offset + 3 * static_cast<std::int64_t>(size) + 11);
   const ShardSet set = ShardSet::open(folder_.path());
   std::vector<std::byte> out(size);
@@ -234,7 +235,8 @@ TEST_F(ShardDamage, BitFlippedInARecord) {
 
 TEST_F(ShardDamage, BitFlippedAnywhereElse) {
   const ShardEntry& entry = index_.shards[1];
-  const auto end = entry.offset + entry.count * static_cast<std::int64_t>(record_bytes(index_.schema));
+  const auto end =
+      entry.offset + entry.steps * static_cast<std::int64_t>(record_layout(index_.schema).step_bytes());
   const std::string whole = read_file(shard());
   for (std::int64_t at = 0; at < entry.bytes; at += 97) {
     if (at >= entry.offset && at < end) continue;
@@ -255,7 +257,8 @@ TEST_F(ShardDamage, BitFlippedInAColumn) {
 // (HDF5 1.10 leaks what it fails to open, and says "infinite loop closing library" at exit; so does h5dump.)
 TEST_F(ShardDamage, NeverReadsWrongMetadataOfAShardAlone) {
   const ShardEntry& entry = index_.shards[1];
-  const auto end = entry.offset + entry.count * static_cast<std::int64_t>(record_bytes(index_.schema));
+  const auto end =
+      entry.offset + entry.steps * static_cast<std::int64_t>(record_layout(index_.schema).step_bytes());
   const std::string whole = read_file(shard());
   int refused = 0;
   for (std::int64_t at = 0; at < entry.bytes; at += 53) {

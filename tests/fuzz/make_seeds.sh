@@ -13,6 +13,9 @@ rm -f $corpus/*/seed-*
 "$make_shards" "$folder" seed
 cp "$folder/index.json" $corpus/index/seed-set
 cp "$folder"/*.h5 $corpus/shard/seed-shard
+"$make_shards" "$folder/waveform" seed waveform
+cp "$folder/waveform/index.json" $corpus/index/seed-waveforms
+cp "$folder/waveform"/*.h5 $corpus/shard/seed-waveforms
 
 cp recipes/gcin/tone.toml $corpus/recipe/seed-tone
 cp recipes/gcin/rime.toml $corpus/recipe/seed-rime
@@ -35,8 +38,10 @@ cat >$corpus/checkpoint/seed-manifest <<'JSON'
 JSON
 printf '{\n "step": 12,\n "finished_epochs": 3,\n "steps_per_epoch": 4,\n "best": 0.5\n}\n' >$corpus/checkpoint/seed-state
 
-# No change; the attribute mels as 5 float64; the dataset length as 3 int16; label_index as 2 int32.
+# No change; the attribute mels as 5 float64; the dataset length as 3 int16; label_index as 2 int32; offset as 4
+# int64, of which the third is less than the second.
 printf '' >$corpus/shard_fields/seed-none
 printf '\4\1\5\1\5' >$corpus/shard_fields/seed-attribute
 printf '\17\1\0\1\3\1\0\2\0\3\0\0\1' >$corpus/shard_fields/seed-length
 printf '\22\1\1\1\2\1\0\0\0\0\0\0\0\0\1' >$corpus/shard_fields/seed-labels
+printf '\27\1\2\1\4\0\0\0\0\0\0\0\0\0\0\15\6\0\0\0\0\0\0\160\3\0\0\0\0\0\0\327\7\0\0\0\0\0\0\0\1' >$corpus/shard_fields/seed-offset

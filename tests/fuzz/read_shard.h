@@ -14,13 +14,13 @@ inline void read_shard(const std::filesystem::path& path) {
   data::ShardSchema schema;
   read_or_refuse([&] {
     const auto shard = data::ShardFile::open(path);
-    std::vector<std::byte> values(shard.record_bytes());
     for (std::int64_t record = 0; record < shard.size(); ++record) {
       shard.fold(record);
       shard.length(record);
       shard.checksum(record);
       shard.labels(record);
       shard.key(record);
+      std::vector<std::byte> values(shard.record_bytes(record));
       shard.read(record, 0, values);
     }
     schema = {.kind = shard.kind(), .features = shard.features(), .classes = {}, .folds = {"train", "test"}};

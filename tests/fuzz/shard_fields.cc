@@ -1,6 +1,6 @@
 // HDF5's checksums let hardly any mutation of a shard's bytes through. So here the input says what to change
-// in a sound shard by HDF5's own means: which attributes and datasets to remove, or to replace by others,
-// with checksums that hold.
+// in a sound shard of each kind by HDF5's own means: which attributes and datasets to remove, or to replace
+// by others, with checksums that hold.
 
 #include <algorithm>
 #include <array>
@@ -17,8 +17,8 @@ namespace {
 constexpr std::array attributes = {
     "format_version", "kind",   "classes", "sample_rate", "mels",      "frames",        "frame_length_ms",
     "frame_shift_ms", "low_hz", "high_hz", "downmix",     "fold0_sum", "fold0_squares", "fold0_frames"};
-constexpr std::array datasets = {"features",    "length",       "fold", "label_offset",
-                                 "label_index", "label_weight", "key",  "xxh3"};
+constexpr std::array datasets = {"features",     "length", "fold", "label_offset", "label_index",
+                                 "label_weight", "key",    "xxh3", "samples",      "offset"};
 
 // Reads the input from front to back; zeros follow its end.
 class Input {
@@ -132,17 +132,17 @@ void change_dataset(hid_t file, const char* name, Input& input) {
   H5Awrite(attribute.get(), stored_type<std::uint64_t>(), &checksum);
 }
 
-std::string sound_shard() {
+std::string sound_shard(const std::string& kind) {
   const auto path = input_file("sound.h5", "");
-  const auto schema = small_schema(/*frames=*/4, /*mels=*/4);
+  auto schema = small_schema(/*frames=*/4, /*mels=*/4);
+  schema.kind = kind;
   write_shard(path, schema, make_records(0, 3, schema));
   return read_file(path);
 }
 
 // A sound shard, changed as the input says.
-std::filesystem::path changed_shard(Input input) {
+std::filesystem::path changed_shard(const std::string& sound, Input input) {
   constexpr int most_changes = 6;
-  static const std::string sound = sound_shard();
   auto path = input_file("input.h5", sound);
   const QuietHdf5 quiet;
   const Hdf5Handle file(H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
@@ -157,10 +157,15 @@ std::filesystem::path changed_shard(Input input) {
   return path;
 }
 
+void read_changed_shards(const Input& input) {
+  static const std::array sound = {sound_shard("spectrogram"), sound_shard("waveform")};
+  for (const std::string& shard : sound) read_shard(changed_shard(shard, input));
+}
+
 }  // namespace
 }  // namespace tutti::data
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  tutti::read_shard(tutti::data::changed_shard(tutti::data::Input({data, size})));
+  tutti::data::read_changed_shards(tutti::data::Input({data, size}));
   return 0;
 }

@@ -234,6 +234,97 @@ class Sharding(unittest.TestCase):
         self.assertEqual(sum(shard["count"] for shard in json.loads((output / "index.json").read_text())["shards"]), 48)
         run("shard", shard_config(output, "with_broken.csv", allow_unreadable=True), ranks=2)
 
+    def test_statistics_are_the_index_s_for_every_number_of_ranks(self):
+        for kind in ("spectrogram", "waveform"):
+            shards = FOLDER / f"stats-{kind}"
+            config = shard_config(shards, kind=kind)
+            said = [run("shard", config, "--stats", ranks=ranks).stdout for ranks in (0, 1, 2, 4)]
+            self.assertEqual(said, said[:1] * 4)
+            self.assertFalse(shards.exists(), "--stats writes nothing")
+            run("shard", config, ranks=2)
+            found = json.loads((shards / "index.json").read_text())["statistics"]
+            self.assertEqual(said[0], f"# over {found['frames']} frames of fold 'train'\n[features]\n"
+                                      f"mean = {found['mean']!r}\nstd = {found['std']!r}\n")
+        other = json.loads((SHARDS / "index.json").read_text())["statistics"]
+        self.assertAlmostEqual(found["mean"], other["mean"], delta=0.02, msg="half of the sounds are resampled, then rounded")
+        (FOLDER / "sounds" / "nothing.csv").write_text("path,label,fold\nabsent.wav,low,train\n")
+        for ranks in (0, 2):
+            refused = run("shard", shard_config(FOLDER / "stats-nothing", "nothing.csv"), "--stats", ranks=ranks, expect=1)
+            self.assertIn("none of the clips", refused.stderr)
+            self.assertNotIn("mean", refused.stdout)
+
+
+class Waveforms(unittest.TestCase):
+    """Shards of 16-bit samples through every command that reads shards."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.shards = FOLDER / "waveforms"
+        shutil.rmtree(cls.shards, ignore_errors=True)
+        run("shard", shard_config(cls.shards, kind="waveform"))
+
+    def train(self, output, *arguments, ranks=0):
+        train(output, "--set", f"data.shards={self.shards}", *arguments, ranks=ranks)
+
+    def test_every_number_of_ranks_writes_the_same_bytes(self):
+        for ranks in (1, 2, 4):
+            other = FOLDER / f"waveforms-{ranks}"
+            run("shard", shard_config(other, kind="waveform"), ranks=ranks)
+            for path in self.shards.iterdir():
+                if path.name not in UNSHARED:
+                    self.assertEqual((other / path.name).read_bytes(), path.read_bytes(), f"{path.name} at {ranks} ranks")
+        run("shard", shard_config(self.shards), expect=2)  # the folder is of another kind
+
+    def test_inspect_shows_the_kind(self):
+        self.assertIn("kind waveform", run("inspect", self.shards).stdout)
+        self.assertIn("kind waveform", run("inspect", self.shards / "toy-00000-of-00005.h5").stdout)
+        self.assertEqual(json.loads(run("inspect", self.shards, "--json").stdout)["record_kind"], "waveform")
+
+    def test_every_number_of_ranks_learns_and_scores_the_same(self):
+        reference, scores = None, set()
+        for ranks in (0, 1, 2):
+            output = FOLDER / f"waveforms-run-{ranks}"
+            self.train(output, ranks=ranks)
+            found = losses(output)
+            reference = reference or found
+            self.assertEqual(len(found), 16)
+            for step, (a, b) in enumerate(zip(reference, found)):
+                self.assertAlmostEqual(a, b, delta=1e-5, msg=f"step {step + 1} at {ranks} ranks")
+            scores.add(run("evaluate", FOLDER / "waveforms-run-0", "--json", ranks=ranks).stdout)
+        self.assertLess(sum(reference[-4:]), sum(reference[:4]))
+        self.assertEqual(len(scores), 1)
+
+    def test_without_mixup_both_kinds_of_shards_train_alike(self):
+        # By statistics of one of them; the sounds at 22050 Hz are rounded after resampling, the others are 16 bits.
+        same = ["--set", "augment.mixup=0.0", "--set", "features.mean=-6", "--set", "features.std=4", "--max-steps", 6]
+        train(FOLDER / "of-spectrograms", *same)
+        self.train(FOLDER / "of-waveforms", *same)
+        for a, b in zip(losses(FOLDER / "of-spectrograms"), losses(FOLDER / "of-waveforms")):
+            self.assertAlmostEqual(a, b, delta=5e-3)
+        train(FOLDER / "mixed", *same[2:])
+        self.train(FOLDER / "mixed-waveforms", *same[2:])
+        self.assertNotEqual(losses(FOLDER / "mixed"), losses(FOLDER / "mixed-waveforms"))
+
+    def test_windows_of_long_clips_score_as_those_of_spectrograms(self):
+        output = FOLDER / "waveforms-8"
+        self.train(output, "--set", "features.frames=8", "--max-steps", 8)
+        cut, windows, same = (json.loads(run("evaluate", output, "--json", *arguments).stdout) for arguments in
+                              ([], ["--long", "windows", "--hop", 3], ["--long", "windows", "--hop", 3, "--data", SHARDS]))
+        self.assertAlmostEqual(windows["loss"], same["loss"], delta=2e-3)
+        self.assertGreater(abs(windows["loss"] - cut["loss"]), 4e-3)
+
+    def test_doctor_reads_them(self):
+        folder = FOLDER / "waveforms-doctor"
+        folder.mkdir(exist_ok=True)
+        self.assertRegex(run("doctor", "--folder", folder, "--shards", self.shards).stdout, r"shards +ranks read \d+ to \d+ clips a second")
+
+    def test_report_shows_spectrograms(self):
+        output = FOLDER / "waveforms-report"
+        self.train(output)
+        run("report", output, "--clips", 3)
+        page = ElementTree.fromstring((output / "report.html").read_text())
+        self.assertEqual([len(list(clip.iter("image"))) for clip in page.iter("article")], [3, 3, 3])
+
 
 class Training(unittest.TestCase):
     def test_every_number_of_ranks_learns_the_same(self):
