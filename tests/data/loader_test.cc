@@ -1,7 +1,7 @@
 #include "data/loader.h"
 
 #include <gtest/gtest.h>
-#include <signal.h>
+#include <csignal>
 
 #include <fstream>
 #include <thread>
