@@ -272,8 +272,7 @@ ClipStatistics measure_statistics(const ShardConfig& config, const dist::Communi
   ClipStatistics result{data::statistics(all, config.features.mels), in_words(of, catalog),
                         gather(world, unreadable)};
   if (result.statistics.frames == 0) {
-    throw Error(text("none of the clips of ", result.of, " could be read"),
-                result.unreadable.front().reason);
+    throw Error(text("none of the clips of ", result.of, " could be read"), result.unreadable.front().reason);
   }
   return result;
 }
