@@ -1,5 +1,8 @@
 #include "recipes/resolve.h"
 
+#include <algorithm>
+#include <string>
+
 #include "base/error.h"
 #include "base/files.h"
 #include "data/shard_format.h"
@@ -58,6 +61,25 @@ std::string resolve_against(const std::filesystem::path& folder, Recipe& recipe,
   return list;
 }
 
+// In words, between a model's classes and those of shards.
+std::string difference(const Strings& models, const Strings& shards) {
+  const auto lacking = [](const Strings& all, const Strings& from) {
+    constexpr int most = 8;
+    std::string names;
+    int count = 0;
+    for (const auto& name : all) {
+      if (std::ranges::find(from, name) != from.end() || ++count > most) continue;
+      names += text(names.empty() ? "'" : ", '", name, "'");
+    }
+    return count > most ? text(names, " and ", count - most, " more") : names;
+  };
+  std::string words;
+  if (const auto unseen = lacking(shards, models); !unseen.empty()) words = "the model never saw " + unseen;
+  if (const auto absent = lacking(models, shards); !absent.empty())
+    words += text(words.empty() ? "" : "; ", "the shards lack ", absent);
+  return words.empty() ? "they are the same in another order" : words;
+}
+
 }  // namespace
 
 void resolve(Recipe& recipe, const data::ShardSet& shards, const at::Device& device) {
@@ -89,10 +111,13 @@ void resolve(Recipe& recipe, const data::ShardSet& shards, const at::Device& dev
 }
 
 void resolve(TrainedModel& trained, const data::ShardSet& shards, const at::Device& device) {
+  if (shards.classes() != trained.classes) {
+    throw UsageError(text("'", trained.file.string(), "' was trained on other classes than '",
+                          shards.folder().string(), "' has"),
+                     difference(trained.classes, shards.classes()),
+                     "Make the shards with the model's classes, in its order: input.classes of tutti shard.");
+  }
   resolve(trained.recipe, shards, device);
-  if (shards.classes() == trained.classes) return;
-  throw Error(text("'", trained.file.string(), "' was trained on other classes than '",
-                   shards.folder().string(), "' has"));
 }
 
 void check_ranks(const Recipe& recipe, int ranks) {

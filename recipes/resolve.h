@@ -16,7 +16,7 @@ namespace tutti::recipes {
 // recipe's, or have another number of classes. Their clips may be longer or shorter than the model's input.
 void resolve(Recipe& recipe, const data::ShardSet& shards, const at::Device& device);
 
-// The same of a trained model. Throws Error when it was trained on other classes.
+// The same of a trained model. Throws UsageError that names the classes when it was trained on others.
 void resolve(TrainedModel& trained, const data::ShardSet& shards, const at::Device& device);
 
 // Throws UsageError when the global batch gives some rank no clip.

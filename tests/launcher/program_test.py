@@ -585,6 +585,18 @@ class Evaluating(unittest.TestCase):
         self.assertEqual([row["count"] for row in rows], [16, 16, 16])
         self.assertIn("accuracy", run("evaluate", output).stdout)
 
+    def test_classes_never_seen_are_named(self):
+        output = FOLDER / "three-classes"
+        train(output, "--max-steps", 1)
+        rows = (FOLDER / "sounds" / "manifest.csv").read_text().replace(",low,", ",lowest,").replace(",noise,test", ",new,test")
+        (FOLDER / "sounds" / "others.csv").write_text(rows)
+        shards = FOLDER / "other-classes"
+        shutil.rmtree(shards, ignore_errors=True)
+        run("shard", shard_config(shards, "others.csv"))
+        error = run("evaluate", output, "--data", shards, expect=2).stderr
+        for words in ("three-classes", "other-classes", "the model never saw 'lowest', 'new'", "the shards lack 'low'", "input.classes"):
+            self.assertIn(words, error)
+
 
 class Files(unittest.TestCase):
     @classmethod
