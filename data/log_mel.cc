@@ -9,35 +9,51 @@
 namespace tutti::data {
 namespace {
 
-// Samples before the clip's end: [B, S].
-at::Tensor within(const at::Tensor& x_BS, const at::Tensor& length_B) {
-  return at::arange(x_BS.size(1), length_B.options()) < length_B.unsqueeze(1);
-}
-
-// By the clip's mean; beyond the clip 0 stays 0. Sums in float64 are the same to float32's last bit in any
-// order, so a row does not depend on how wide the batch is, nor on the device.
-at::Tensor centred(const at::Tensor& x_BS, const at::Tensor& length_B) {
-  const at::Tensor sum_B = x_BS.sum(1, /*keepdim=*/false, at::kDouble);
-  const at::Tensor mean_B = (sum_B / length_B.clamp_min(1)).to(at::kFloat);
-  return at::where(within(x_BS, length_B), x_BS - mean_B.unsqueeze(1), 0);
-}
-
+// Rows as long as the longest, 0 beyond each clip.
 struct Waves {
-  at::Tensor x_BS;      // float32, without mean
-  at::Tensor length_B;  // int64, samples
+  at::Tensor x_BS;           // float32, on the device
+  at::Tensor length_B;       // int64 samples, on the device
+  at::Tensor host_length_B;  // int32 samples, on the CPU
 };
 
+// Most clips of a batch are as long as its rows, so a pass over what lies beyond them is cheaper than a mask.
+void silence_beyond(Waves& waves) {
+  const auto length = waves.host_length_B.accessor<std::int32_t, 1>();
+  for (std::int64_t row = 0; row < length.size(0); ++row)
+    if (length[row] < waves.x_BS.size(1)) waves.x_BS[row].slice(0, length[row]).zero_();
+}
+
+// In float64 [B], of blocks in float32. Blocks are the same however wide the batch is; of 16-bit samples they
+// are exact, and what rounding is left is beyond float32: a row depends neither on its neighbours nor, to
+// float32's last bit, on the device.
+at::Tensor sums(const at::Tensor& x_BS) {
+  constexpr std::int64_t kBlock = 256;
+  const std::int64_t whole = x_BS.size(1) / kBlock * kBlock;
+  const at::Tensor blocks = x_BS.slice(1, 0, whole).unflatten(1, {-1, kBlock}).sum(2);
+  return blocks.sum(1, /*keepdim=*/false, at::kDouble) +
+         x_BS.slice(1, whole).sum(1, /*keepdim=*/false, at::kDouble);
+}
+
+// Minus each clip's mean, also beyond the clip, where there were zeros.
+void centre(Waves& waves) {
+  const at::Tensor mean_B = sums(waves.x_BS) / waves.length_B.clamp_min(1);
+  waves.x_BS.sub_(mean_B.to(at::kFloat).unsqueeze(1));
+}
+
 Waves waves_of(const at::Tensor& samples_BS, const at::Tensor& length, at::Device device) {
-  const at::Tensor length_B = length.to(device, at::kLong);
-  const at::Tensor x_BS = samples_BS.to(device, /*non_blocking=*/true).to(at::kFloat).mul_(0x1p-15);
-  return {centred(x_BS, length_B), length_B};
+  Waves waves = {samples_BS.to(device, /*non_blocking=*/true).to(at::kFloat).mul_(0x1p-15),
+                 length.to(device, at::kLong), length};
+  centre(waves);
+  return waves;
 }
 
 // A row that is not mixed has weight 1 and stays as it is.
-at::Tensor mixed(const Waves& own, const Waves& partner, const at::Tensor& weight_B) {
+void mix(Waves& own, Waves partner, const at::Tensor& weight_B) {
   const auto share = [](const at::Tensor& x_B) { return x_B.to(at::kFloat).unsqueeze(1); };
-  const at::Tensor x_BS = own.x_BS * share(weight_B) + partner.x_BS * share(1 - weight_B);
-  return centred(at::where(within(x_BS, own.length_B), x_BS, 0), own.length_B);
+  silence_beyond(partner);
+  own.x_BS.mul_(share(weight_B)).addcmul_(partner.x_BS, share(1 - weight_B));
+  silence_beyond(own);
+  centre(own);
 }
 
 }  // namespace
@@ -58,9 +74,8 @@ LogMel log_mel_of_spectrograms(const Batch& batch, at::Device device, const at::
 LogMel log_mel_of_waveforms(const Batch& batch, at::Device device, const at::Tensor& weight_B,
                             const Fbank& fbank, const FeatureOptions& features) {
   Waves waves = waves_of(batch.input, batch.length, device);
-  if (batch.partner.defined())
-    waves.x_BS = mixed(waves, waves_of(batch.partner, batch.partner_length, device), weight_B);
-  // The frames that fit wholly into the clip: frame_count() of every row.
+  if (batch.partner.defined()) mix(waves, waves_of(batch.partner, batch.partner_length, device), weight_B);
+  // Frames that fit wholly into the clip, frame_count() of every row, and say nothing of what lies beyond it.
   const at::Tensor beyond_B = waves.length_B - window_samples(features);
   const at::Tensor frames_B = beyond_B.div(shift_samples(features), "floor") + 1;
   return {fbank(waves.x_BS), at::where(beyond_B >= 0, frames_B, 0)};
