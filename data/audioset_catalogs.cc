@@ -134,6 +134,7 @@ double seconds(const fs::path& csv, const CsvRow& row, const std::string& field)
 }
 
 void check_any(const Missing& list, const fs::path& sounds) {
+  if (list.of == 0) throw Error(text("'", list.list, "' lists no clips"));
   if (list.clips == list.of)
     throw Error(text("none of the ", list.of, " clips of '", list.list, "' is there"),
                 text("they were looked for in '", sounds.native(), "'"));
@@ -254,13 +255,12 @@ Catalog read_ast_lists(const fs::path& root, const fs::path& sounds, const Strin
         refuse(text("'", wav, "' is listed twice, here or in another list of the folder"));
       auto labels = list.labels(string("labels"), refuse);
       ++missing.of;
-      if (!fs::exists(sounds / wav)) {
+      if (!fs::is_regular_file(sounds / wav)) {
         ++missing.clips;
         return;
       }
       catalog.clips.push_back({sounds / wav, wav, std::move(labels), fold_index.at(path.stem())});
     });
-    if (missing.of == 0) throw Error(text("'", path.native(), "' lists no clips"));
     check_any(missing, sounds);
     if (missing.clips > 0) catalog.missing.push_back(missing);
   }

@@ -10,14 +10,17 @@ namespace tutti::data {
 
 std::vector<double> class_balanced_weights(const ShardSet& shards, std::span<const Example> examples) {
   std::vector<std::int64_t> count(shards.classes().size());
+  Strings without;
   for (const auto& example : examples) {
     const auto labels = shards.labels(example.record);
-    if (labels.empty()) {
-      throw Error(text("'", shards.folder().native(), "' cannot be sampled by class"),
-                  text("its clip '", std::string(shards.key(example.record)), "' has no label"),
-                  "Say data.sampling = \"shuffle\", or label it.");
-    }
+    if (labels.empty()) without.emplace_back(shards.key(example.record));
     for (const auto& label : labels) ++count[static_cast<std::size_t>(label.index)];
+  }
+  if (!without.empty()) {
+    throw Error(
+        text("'", shards.folder().native(), "' cannot be sampled by class"),
+        text(without.size(), " of ", examples.size(), " clips have no label, as '", without.front(), "'"),
+        "Say data.sampling = \"shuffle\", or label them.");
   }
   std::vector<double> weights;
   weights.reserve(examples.size());

@@ -16,15 +16,19 @@ namespace {
 void print(const recipes::ScoredModel& scored, bool json) {
   std::string folds;
   for (const auto& fold : scored.folds) folds += (folds.empty() ? "" : ",") + fold;
+  const auto absent = recipes::classes_without_clips(scored.evaluation.scores);
   if (json) {
     nlohmann::ordered_json row = {
         {"checkpoint", scored.name}, {"fold", folds}, {"count", scored.evaluation.count}};
     if (!scored.combined.empty()) row["combined"] = scored.combined;
+    if (absent > 0) row["classes_without_clips"] = absent;
     for (const auto& [name, value] : scored.evaluation.metrics) row[name] = value;
     std::cout << row.dump() << std::endl;
     return;
   }
   std::cout << scored.name << "  " << folds << "  " << scored.evaluation.count << " clips";
+  if (absent > 0)
+    std::cout << " of " << scored.classes.size() - absent << " of " << scored.classes.size() << " classes";
   for (const auto& [name, value] : scored.evaluation.metrics)
     std::cout << "  " << name << ' ' << std::fixed << std::setprecision(4) << value;
   std::cout << std::endl;

@@ -146,6 +146,14 @@ Metrics classification_metrics(const Scores& scores) {
   return metrics;
 }
 
+std::int64_t classes_without_clips(const Scores& scores) {
+  const auto classes = static_cast<std::size_t>(scores.classes);
+  std::vector<bool> has_clips(classes);
+  for (std::size_t i = 0; i < scores.target.size(); ++i)
+    if (scores.target[i] > 0.5F) has_clips[i % classes] = true;
+  return std::ranges::count(has_clips, false);
+}
+
 std::optional<double> find_metric(const Metrics& metrics, const std::string& name) {
   const auto found = std::ranges::find(metrics, name, &Metrics::value_type::first);
   return found == metrics.end() ? std::nullopt : std::optional(found->second);

@@ -47,6 +47,9 @@ using Metrics = std::vector<std::pair<std::string, double>>;
 // Throws Error for a score that is not finite, naming row and class.
 Metrics classification_metrics(const Scores& scores);
 
+// How many classes no clip has: means over classes leave them out.
+std::int64_t classes_without_clips(const Scores& scores);
+
 std::optional<double> find_metric(const Metrics& metrics, const std::string& name);
 
 }  // namespace tutti::recipes

@@ -33,6 +33,10 @@ data::Catalog read_catalog(const ShardInputOptions& input) {
                      "the one is a CSV file, the other a folder of a data set (input.layout)");
   }
   if (!input.folder.empty()) {
+    if (!input.root.empty() && input.layout != "ast")
+      throw UsageError(text("input.root = \"", input.root, "\" plays no part"),
+                       text("sounds of input.layout = \"", input.layout, "\" lie in input.folder"),
+                       "Leave it out; it is of a manifest and of the layout \"ast\".");
     if (input.layout == "esc50") return data::read_esc50(input.folder, input.classes);
     if (input.layout == "speech_commands") return data::read_speech_commands(input.folder, input.classes);
     if (input.layout == "files") return data::read_files(input.folder);

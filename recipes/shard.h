@@ -19,7 +19,7 @@ struct ShardInputOptions {
   std::string manifest;  // a CSV file, or
   std::string folder;    // a dataset's
   std::string layout = "classes";
-  std::string root;  // what the manifest's paths are relative to
+  std::string root;  // what the paths of a manifest, or of layout "ast", are relative to
   Strings classes;
 };
 Fields fields(ShardInputOptions& options);

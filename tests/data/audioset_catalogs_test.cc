@@ -89,7 +89,7 @@ TEST_F(AudioSet, SaysWhatIsWrong) {
   expect_error([&] { read(); }, {folder_.path().native(), "not AudioSet", "eval_segments.csv"});
   refuses("a, 0, 10, \"/m/09x0r\"\n", {"no folder", "audio/eval"});
   write("audio/eval/a.wav");
-  refuses("", {"none of the 0 clips", "eval_segments.csv"});
+  refuses("", {"eval_segments.csv", "lists no clips"});
   refuses("b, 0, 10, \"/m/09x0r\"\n", {"none of the 1 clips", "eval_segments.csv", "audio/eval"});
   refuses("a, 0, 10\n", {"eval_segments.csv", "line 4", "3 fields"});
   refuses("a, zero, 10, \"/m/09x0r\"\n", {"line 4", "'zero'"});
@@ -108,11 +108,14 @@ TEST_F(AudioSet, SaysWhatIsWrong) {
     expect_error([&] { read(); }, parts);
   };
   classes("", {"class_labels_indices.csv", "no classes"});
+  classes("index,mid,display_name\n0,/m/a,\xff\n", {"class_labels_indices.csv", "line 2", "UTF-8"});
   classes("index,mid\n0,/m/a\n", {"'display_name'"});
   classes("index,mid,display_name\n0,/m/a,Speech, male\n", {"line 2", "4 fields", "quotes"});
   classes("index,mid,display_name\n1,/m/a,A\n", {"line 2", "'1'", "0 comes next"});
   classes("index,mid,display_name\n0,/m/a,A\n1,/m/a,B\n", {"line 3", "'/m/a' is there twice"});
   classes("index,mid,display_name\n0,/m/a,A\n1,/m/b,A\n", {"classes", "'A' twice"});
+  fs::remove(folder_.path() / "class_labels_indices.csv");
+  expect_error([&] { read(); }, {"class_labels_indices.csv"});
 }
 
 class AstLists : public Tree {
@@ -162,6 +165,9 @@ TEST_F(AstLists, SaysWhatIsWrong) {
   refuses(R"({"data": [{"wav": "a.wav", "labels": "/m/09x0r"}, {"wav": "a.wav", "labels": "/m/09x0r"}]})",
           {"entry 2", "'a.wav' is listed twice"});
   refuses(R"({"data": [{"wav": "b.wav", "labels": "/m/09x0r"}]})", {"none of the 1 clips", "eval.json"});
+  refuses("{\"data\": [{\"wav\": \"\xff.wav\", \"labels\": \"/m/09x0r\"}]}", {"eval.json", "UTF-8"});
+  fs::create_directory(folder_.path() / "sounds" / "folder.wav");
+  refuses(R"({"data": [{"wav": "folder.wav", "labels": "/m/09x0r"}]})", {"none of the 1 clips", "eval.json"});
   write("esc_class_labels_indices.csv", class_list);
   expect_error([&] { read(); }, {"2 files", "class_labels_indices.csv"});
 }

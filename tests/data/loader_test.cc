@@ -4,6 +4,7 @@
 #include <csignal>
 
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include "tests/data/shard_fixture.h"
@@ -114,6 +115,24 @@ TEST_F(LoaderTest, RowsHoldTheirClipPartnerAndMixedLabels) {
   EXPECT_EQ(position, sampler_.size());
   EXPECT_GT(mixed, 0);
   EXPECT_GT(cropped, 0);
+}
+
+// As in AST: the order is weighted, what a clip is mixed with is not.
+TEST_F(LoaderTest, PartnersAreAnyExamplesWhateverIsSampled) {
+  std::vector<double> weights(static_cast<std::size_t>(sampler_.size()));
+  weights[5] = 1;
+  std::vector<Example> examples;
+  for (std::int64_t i = 0; i < sampler_.size(); ++i) examples.push_back(sampler_.example(i));
+  sampler_ = Sampler(examples, weights, 3);
+  plan_.augment->mixup = 1;
+  std::set<std::vector<float>> partners;
+  for (const Batch& batch : load(plan_)) {
+    for (std::int64_t row = 0; row < batch.size(); ++row) {
+      EXPECT_EQ(batch.groups[row].item<std::int64_t>(), examples[5].group);
+      partners.insert(row_of(batch.partner, row));
+    }
+  }
+  EXPECT_GT(partners.size(), 8U) << "of 23 positions";
 }
 
 TEST_F(LoaderTest, ThreadsAndPrefetchDoNotChangeBatches) {

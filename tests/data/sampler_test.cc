@@ -93,7 +93,7 @@ TEST(Sampler, ClassBalancedWeightsAreThoseOfAst) {
   EXPECT_DOUBLE_EQ(weights[3], 1000 / 1.01);
   examples.push_back({.record = 16});
   expect_error([&] { class_balanced_weights(shards, examples); },
-               {folder.path().native(), "16.ogg", "no label", "shuffle"});
+               {folder.path().native(), "1 of 5 clips", "16.ogg", "no label", "shuffle"});
 }
 
 TEST(Sampler, SequentialIsAsGiven) {

@@ -357,6 +357,21 @@ class Training(unittest.TestCase):
         self.assertAlmostEqual(rates[8], 0.00125)
 
 
+    def test_class_balanced_sampling_is_the_same_at_any_number_of_ranks_and_after_a_restart(self):
+        settings = ["--set", "data.sampling=balanced", "--set", "augment.mixup=0.5"]
+        train(FOLDER / "balanced", *settings)
+        reference = losses(FOLDER / "balanced")
+        train(FOLDER / "not-balanced", "--set", "augment.mixup=0.5")
+        self.assertNotEqual(reference, losses(FOLDER / "not-balanced"))
+        for ranks in (2, 4):
+            output = FOLDER / f"balanced-{ranks}"
+            train(output, *settings, "--max-steps", 6, ranks=ranks)  # in the middle of an epoch
+            run("train", RECIPE, "--output", output, *settings, ranks=ranks)
+            self.assertEqual(len(losses(output)), len(reference))
+            for step, (a, b) in enumerate(zip(reference, losses(output))):
+                self.assertAlmostEqual(a, b, delta=1e-5, msg=f"step {step + 1} at {ranks} ranks")
+
+
 class Resuming(unittest.TestCase):
     def test_a_cut_run_ends_as_the_uncut_one_bit_for_bit(self):
         for ranks in (0, 2):
@@ -1029,6 +1044,7 @@ class BadInput(unittest.TestCase):
         self.check(["latin/low", "not UTF-8"], "shard", FOLDER / "latin.toml", expect=1)
         self.check(["none.csv"], "shard", shard_config(FOLDER / "bad-shards", "none.csv"), expect=1)
         self.check(["input.layout", "esc50", "input.manifest"], "shard", shard_config(FOLDER / "bad-shards"), "--set", "input.layout=esc50")
+        self.check(["input.root", "plays no part", '"classes"'], "shard", FOLDER / "latin.toml", "--set", f"input.root={FOLDER}")
         config = shard_config(FOLDER / "bad-shards")
         config.write_text(config.read_text().replace("[features]", 'classes = ["low", "high"]\n[features]'))
         self.check(["noise", "manifest.csv", "4"], "shard", config, expect=1)
