@@ -1,7 +1,6 @@
 #include "data/log_mel.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/logaddexp.h>
 #include <ATen/ops/maximum.h>
 #include <ATen/ops/where.h>
@@ -9,7 +8,7 @@
 namespace tutti::data {
 namespace {
 
-// Rows as long as the longest, 0 beyond each clip.
+// Rows of one width, that of the recipe's frames; 0 beyond each clip.
 struct Waves {
   at::Tensor x_BS;           // float32, on the device
   at::Tensor length_B;       // int64 samples, on the device
@@ -23,9 +22,8 @@ void silence_beyond(Waves& waves) {
     if (length[row] < waves.x_BS.size(1)) waves.x_BS[row].slice(0, length[row]).zero_();
 }
 
-// In float64 [B], of blocks in float32. Blocks are the same however wide the batch is; of 16-bit samples they
-// are exact, and what rounding is left is beyond float32: a row depends neither on its neighbours nor, to
-// float32's last bit, on the device.
+// In float64 [B], of blocks in float32: a tenth of the time of a sum in float64 alone. Blocks of 16-bit samples
+// are exact on every device; of mixtures the rounding is that of one block beside the sum of all.
 at::Tensor sums(const at::Tensor& x_BS) {
   constexpr std::int64_t kBlock = 256;
   const std::int64_t whole = x_BS.size(1) / kBlock * kBlock;
