@@ -20,7 +20,9 @@ fi
 # The commands without the precompiled header, which is for GCC: each source includes what it uses. And without
 # -Werror: GCC sees to warnings, and Clang has others (std::stable_sort of libstdc++ 12 is deprecated to it).
 mkdir -p "$TIDY_DATABASE"
-in_git diff --name-only --diff-filter=d "$base" >"$TIDY_DATABASE/changed"
+# git diff writes the index anew, under sudo as root's: a copy will do.
+cp "$(in_git rev-parse --git-path index)" "$TIDY_DATABASE/index"
+GIT_INDEX_FILE=$TIDY_DATABASE/index in_git diff --name-only --diff-filter=d "$base" >"$TIDY_DATABASE/changed"
 python3 - "$build/compile_commands.json" "$TIDY_DATABASE" >"$TIDY_DATABASE/sources" <<'PYTHON'
 import json, os, re, sys
 commands, folder = sys.argv[1:]
