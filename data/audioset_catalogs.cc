@@ -133,10 +133,10 @@ double seconds(const fs::path& csv, const CsvRow& row, const std::string& field)
   return value;
 }
 
-void check_any(const Missing& list, const fs::path& sounds) {
-  if (list.of == 0) throw Error(text("'", list.list, "' lists no clips"));
-  if (list.clips == list.of)
-    throw Error(text("none of the ", list.of, " clips of '", list.list, "' is there"),
+void check_any(const fs::path& list, const Missing& missing, const fs::path& sounds) {
+  if (missing.of == 0) throw Error(text("'", list.native(), "' lists no clips"));
+  if (missing.clips == missing.of)
+    throw Error(text("none of the ", missing.of, " clips of '", list.native(), "' is there"),
                 text("they were looked for in '", sounds.native(), "'"));
 }
 
@@ -217,7 +217,7 @@ Catalog read_audioset(const fs::path& root, const Strings& classes) {
       }
       catalog.clips.push_back({std::move(path), id, std::move(labels), fold_index.at(fold)});
     }
-    check_any(missing, folder);
+    check_any(csv, missing, folder);
     if (missing.clips > 0) catalog.missing.push_back(missing);
   }
   return catalog;
@@ -261,7 +261,7 @@ Catalog read_ast_lists(const fs::path& root, const fs::path& sounds, const Strin
       }
       catalog.clips.push_back({sounds / wav, wav, std::move(labels), fold_index.at(path.stem())});
     });
-    check_any(missing, sounds);
+    check_any(path, missing, sounds);
     if (missing.clips > 0) catalog.missing.push_back(missing);
   }
   return catalog;

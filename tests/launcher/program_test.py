@@ -356,7 +356,6 @@ class Training(unittest.TestCase):
         self.assertAlmostEqual(rates[4], 0.0025)
         self.assertAlmostEqual(rates[8], 0.00125)
 
-
     def test_class_balanced_sampling_is_the_same_at_any_number_of_ranks_and_after_a_restart(self):
         settings = ["--set", "data.sampling=balanced", "--set", "augment.mixup=0.5"]
         train(FOLDER / "balanced", *settings)
